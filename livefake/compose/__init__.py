@@ -1,0 +1,1 @@
+"""Putting a replacement back into the picture."""

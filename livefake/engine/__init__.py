@@ -1,0 +1,1 @@
+"""Running models: weights, and the engines that run them."""

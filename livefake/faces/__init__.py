@@ -1,0 +1,1 @@
+"""Finding faces: geometry, detection, landmarks, tracks."""

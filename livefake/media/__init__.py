@@ -1,0 +1,1 @@
+"""Pictures in and out: sources, sinks, codecs, containers."""

@@ -1,0 +1,1 @@
+"""The service: pages, sessions over HTTP, metrics."""

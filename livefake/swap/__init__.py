@@ -1,0 +1,1 @@
+"""Replacing a face: personas and swappers."""

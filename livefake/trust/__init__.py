@@ -1,0 +1,1 @@
+"""What makes a picture fit to be shown: label, watermark, seal."""
