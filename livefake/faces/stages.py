@@ -1,0 +1,96 @@
+"""The three stages that find faces: ``Detect``, ``ReadLandmarks``, ``Follow``. One set of them a session."""
+
+from __future__ import annotations
+
+from livefake.faces.detect import Detector
+from livefake.faces.landmarks import SIDE, LandmarkNet
+from livefake.faces.performer import Performer
+from livefake.faces.track import Tracks
+from livefake.frame import Drop, Face, Frame
+
+__all__ = ["Detect", "Follow", "ReadLandmarks"]
+
+
+class Detect:
+    """Looks over the whole picture: at the start, after a loss, and every n-th frame.
+
+    Args:
+        detector: finds faces in a frame.
+        tracks: shared with the other two stages.
+        interval: frames from one detection to the next while everybody is being followed.
+    """
+
+    name = "detect"
+    vital = True
+
+    def __init__(self, detector: Detector, tracks: Tracks, *, interval: int = 8) -> None:
+        self._detector = detector
+        self._tracks = tracks
+        self._wait = 0
+        self.interval = interval
+        self.searching = True
+
+    def __call__(self, frame: Frame) -> Frame:
+        if self._wait <= 0 or self.searching:
+            self._tracks.offer(self._detector(frame), SIDE)
+            self._wait = self.interval
+        self._wait -= 1
+        return frame
+
+
+class ReadLandmarks:
+    """Reads the mesh of every face that is followed, each in its own crop.
+
+    Args:
+        net: the landmark network.
+        tracks: shared with the other two stages.
+    """
+
+    name = "landmarks"
+    vital = True
+
+    def __init__(self, net: LandmarkNet, tracks: Tracks) -> None:
+        self._net = net
+        self._tracks = tracks
+
+    def __call__(self, frame: Frame) -> Frame:
+        size, at = (frame.width, frame.height), frame.instant
+        for track in self._tracks:
+            self._tracks.update(track, self._net(frame, track.crop), size, at)
+        self._tracks.merge()
+        return frame
+
+
+class Follow:
+    """Names the performer and hands the faces on with the frame.
+
+    Args:
+        tracks: shared with the other two stages.
+        performer: remembers whose face is replaced.
+        detect: told to search in every frame while the performer is lost.
+    """
+
+    name = "track"
+    vital = True
+
+    def __init__(self, tracks: Tracks, performer: Performer, detect: Detect) -> None:
+        self._tracks = tracks
+        self._performer = performer
+        self._detect = detect
+
+    def __call__(self, frame: Frame) -> Frame:
+        """Set ``frame.faces``.
+
+        Raises:
+            Drop: the performer is not in the picture.
+        """
+        seen = [(track, track.points) for track in self._tracks if track.points is not None]
+        chosen = self._performer.choose([(track.number, track.box) for track, _ in seen], frame.instant)
+        self._detect.searching = chosen is None
+        frame.faces = tuple(
+            Face(track.box, points, track.score, track.presence, track.number, track.number == chosen)
+            for track, points in seen
+        )
+        if chosen is None:
+            raise Drop("performer left" if self._performer.needs_resume(frame.instant) else "no face")
+        return frame
