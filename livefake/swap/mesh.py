@@ -1,0 +1,142 @@
+"""Swap by warping one picture: the persona's face, bent triangle by triangle onto the live mesh.
+
+The persona's picture is neutral, frontal, mouth closed, evenly lit. Live eyes and the live inner mouth are
+kept, so gaze, blinks and teeth are the performer's own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from livefake.errors import BadPersona
+from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, POINTS, RIGHT_EYE
+from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch
+from livefake.swap.persona import Persona
+from livefake.swap.raster import Triangles, fill_map
+
+__all__ = ["MeshSwapper", "read_triangles"]
+
+_SMALLEST: Final = 32
+_FEATHER: Final = 0.055
+_RAMP: Final = np.clip((np.arange(256, dtype=np.float32) - 136) * 255 / 104, 0, 255).astype(np.uint8)
+"""Turns a blurred outline into a soft mask that ends inside it: half-way and less is nothing, so skin beyond
+the outline is never reached, and 94 % is everything."""
+
+
+def read_triangles(path: Path) -> Triangles:
+    """The triangulation of the face mesh.
+
+    Args:
+        path: a .npy file, (T, 3) uint16, numbers of mesh points, clockwise on the screen.
+
+    Raises:
+        BadPersona: the file is missing or is not that.
+    """
+    try:
+        triangles = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BadPersona(f"The mesh {path} cannot be read: {error}.", "Install livefake again.") from error
+    if triangles.dtype != np.uint16 or triangles.ndim != 2 or triangles.shape[1] != 3 or triangles.max() >= POINTS:
+        raise BadPersona(f"The mesh {path} should be (T, 3) uint16, got {triangles.dtype} {triangles.shape}.")
+    return np.ascontiguousarray(triangles)
+
+
+class MeshSwapper:
+    """Warps one persona.
+
+    Args:
+        persona: its picture and its landmarks.
+        triangles: (T, 3) uint16, as ``read_triangles`` returns.
+    """
+
+    name = "mesh"
+
+    def __init__(self, persona: Persona, triangles: Triangles) -> None:
+        self._triangles = triangles
+        # A face that is small on screen samples a small picture: no aliasing, and it stays in the cache.
+        self._pictures: list[tuple[Bytes, Floats, float]] = []
+        points = np.ascontiguousarray(persona.points[:, :2])
+        picture = _extend_skin(persona.picture, points)
+        while min(picture.shape[:2]) >= 128:
+            self._pictures.append((picture, points, float(np.ptp(points[OUTLINE, 1]))))
+            # Pixel centres at whole numbers: halving a picture maps x to (x + 0.5) / 2 - 0.5.
+            half = (picture.shape[1] // 2, picture.shape[0] // 2)
+            picture = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), np.uint8)
+            points = (points / 2 - 0.25).astype(np.float32)
+
+    def __call__(self, frame: Frame, face: Face) -> Patch | None:
+        """The persona in the live face's place; see ``Swapper``."""
+        points = face.points
+        feather = _FEATHER * max(face.box.width, face.box.height)
+        box = Box.around(points[OUTLINE], 2 * feather).within(frame.width, frame.height)
+        if min(box.width, box.height) < _SMALLEST:
+            return None
+        live = np.ascontiguousarray(points[:, :2] - np.array([box.left, box.top], np.float32))
+        picture, source, _ = self._fitting(float(np.ptp(points[OUTLINE, 1])))
+        shape = (box.height, box.width)
+        sources, cover = np.zeros((2, *shape), np.float32), np.zeros(shape, np.uint8)
+        depth = points[:, 2][self._triangles].sum(1)
+        fill_map(self._triangles, np.argsort(-depth).astype(np.int32), live, source, sources, cover)
+        pixels = cv2.remap(picture, sources[0], sources[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return Patch(box, np.asarray(pixels, np.uint8), _mask(live, cover, feather), face)
+
+    def _fitting(self, height: float) -> tuple[Bytes, Floats, float]:
+        """The smallest picture of the persona that still has a pixel for each pixel on screen."""
+        return next((entry for entry in reversed(self._pictures) if entry[2] >= height), self._pictures[0])
+
+
+def _extend_skin(picture: Bytes, points: Floats) -> Bytes:
+    """Let the skin of a face run on smoothly beyond its outline.
+
+    A turned head shows its cheek up to the ear, stretched from the rim of the frontal picture. Ears, hair and
+    background there would be stretched too, so the rim is replaced by the blurred skin further inside.
+
+    Args:
+        picture: (H, W, 3) uint8 BGR.
+        points: (468, 2) float32, its landmarks, pixels.
+    """
+    size = float(np.ptp(points[OUTLINE, 1]))
+    outline = cv2.fillPoly(np.zeros(picture.shape[:2], np.uint8), [np.round(points[OUTLINE]).astype(np.int32)], 255)
+    depth = cv2.distanceTransform(cv2.copyMakeBorder(outline, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 5)
+    inside = np.asarray(depth[1:-1, 1:-1], np.float32) / size
+    keep = np.clip((inside - 0.025) / 0.045, 0, 1)[..., None]
+    # Normalised convolution at an eighth of the size: each place gets the mean colour of the skin near it.
+    small = (picture.shape[1] // 8, picture.shape[0] // 8)
+    skin = (inside > 0.07).astype(np.float32)
+    weight = cv2.resize(skin, small, interpolation=cv2.INTER_AREA)[..., None]
+    colours = cv2.resize(picture.astype(np.float32) * skin[..., None], small, interpolation=cv2.INTER_AREA)
+    field = np.zeros_like(colours)
+    # From wide to narrow: a narrow mean is better where it has something to average.
+    for sigma in (size / 20, size / 60, size / 160):
+        share = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
+        mean = cv2.GaussianBlur(colours, (0, 0), sigma) / np.maximum(share, 1e-4)
+        trust = np.clip(share * 20, 0, 1)
+        field = field + trust * (mean - field)
+    rim = cv2.resize(field, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.clip(rim + keep * (picture - rim), 0, 255), np.uint8)
+
+
+def _mask(live: Floats, cover: Bytes, feather: float) -> Bytes:
+    """Where the persona shows: inside the outline, fading before its edge, without eyes and inner mouth.
+
+    Args:
+        live: (468, 2) float32, pixels of the region.
+        cover: (H, W) uint8, 255 where a triangle lies.
+        feather: width of the soft edge, pixels.
+    """
+    # Eyes and mouth are holes in the mesh: closed here, so that the soft edge runs along the outline only.
+    rings = [np.round(live[ring] * 16).astype(np.int32) for ring in (LEFT_EYE, RIGHT_EYE, INNER_MOUTH)]
+    solid = cv2.fillPoly(cover.copy(), rings, 255, cv2.LINE_8, 4)
+    # The region has room around the outline, so only where the picture's edge cuts the face does the border
+    # matter: there the face goes on outside, and must not fade.
+    width = max(3, int(feather * 2) | 1)
+    for _ in range(2):
+        solid = cv2.blur(solid, (width, width), dst=solid, borderType=cv2.BORDER_REPLICATE)
+    soft = cv2.LUT(solid, _RAMP)
+    holes = cv2.fillPoly(np.zeros_like(cover), rings, 255, cv2.LINE_AA, 4)
+    small = max(3, int(feather * 0.35) | 1)
+    return np.asarray(cv2.subtract(soft, cv2.blur(holes, (small, small))), np.uint8)

@@ -1,0 +1,165 @@
+"""Persona packs: a folder with ``persona.toml``, ``face.png``, ``portrait.jpg`` and ``landmarks.npy``."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from livefake.errors import BadPersona, NotFound
+from livefake.faces.geometry import POINTS
+from livefake.frame import Bytes, Floats
+
+__all__ = ["Kind", "Persona", "PersonaCard", "find_persona", "list_personas", "load_persona", "read_card"]
+
+_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_LARGEST: Final = 2048
+_FILES: Final = ("face.png", "portrait.jpg", "landmarks.npy")
+
+
+class Kind(StrEnum):
+    """Whose face it is."""
+
+    FICTIONAL = "fictional"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaCard:
+    """What is known of a persona without opening its pictures.
+
+    Attributes:
+        id: lower-case word, the name of its folder.
+        title: for people.
+        kind: somebody who exists, or nobody.
+        description: one sentence.
+        licence: SPDX identifier of the pictures.
+        folder: where the pack lies.
+        files: SHA-256 by file name.
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    description: str
+    licence: str
+    folder: Path
+    files: Mapping[str, str]
+
+    @property
+    def portrait(self) -> Path:
+        """A picture of the persona for people to choose by, JPEG."""
+        return self.folder / "portrait.jpg"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Persona:
+    """A persona that is ready to be worn.
+
+    Attributes:
+        card: what it is.
+        picture: (H, W, 3) uint8 BGR, neutral, frontal, mouth closed.
+        points: (468, 3) float32, mesh landmarks in the picture, pixels.
+    """
+
+    card: PersonaCard
+    picture: Bytes
+    points: Floats
+
+
+def list_personas(folder: Path) -> tuple[PersonaCard, ...]:
+    """The packs in a folder, by id.
+
+    Raises:
+        BadPersona: one of them is damaged.
+    """
+    return tuple(read_card(path.parent) for path in sorted(folder.glob("*/persona.toml")))
+
+
+def find_persona(folder: Path, name: str) -> PersonaCard:
+    """The pack with that id.
+
+    Raises:
+        NotFound: there is none; the text lists those that are there.
+        BadPersona: it is damaged.
+    """
+    cards = {card.id: card for card in list_personas(folder)}
+    if name not in cards:
+        raise NotFound(f"There is no persona {name!r}; there are {', '.join(cards) or 'none'}.")
+    return cards[name]
+
+
+def read_card(folder: Path) -> PersonaCard:
+    """Read ``persona.toml``.
+
+    Raises:
+        BadPersona: it is missing, is not TOML, or a field is missing or not what it should be.
+    """
+    path = folder / "persona.toml"
+    try:
+        fields: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        files = {str(name): str(digest) for name, digest in fields["files"].items()}
+        card = PersonaCard(
+            id=str(fields["id"]),
+            title=str(fields["title"]),
+            kind=Kind(fields["kind"]),
+            description=str(fields["description"]),
+            licence=str(fields["licence"]),
+            folder=folder,
+            files=files,
+        )
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadPersona(f"The persona {folder.name} has no readable persona.toml: {error}.") from error
+    except (KeyError, AttributeError, ValueError) as error:
+        raise BadPersona(f"In {path} a field is missing or wrong: {error}.") from error
+    if fields.get("schema") != 1:
+        raise BadPersona(f"{path} should have schema = 1, got {fields.get('schema')!r}.", "Update livefake.")
+    if not _ID.fullmatch(card.id) or card.id != folder.name:
+        raise BadPersona(f"The persona in {folder} should have its folder's name as id, got {card.id!r}.")
+    if missing := set(_FILES) - set(files):
+        raise BadPersona(f"{path} names no checksum for {', '.join(sorted(missing))}.")
+    return card
+
+
+def load_persona(card: PersonaCard) -> Persona:
+    """Open a pack's picture and landmarks and check them.
+
+    Raises:
+        BadPersona: a file is missing, does not match its checksum, or is not what it should be.
+    """
+    for name in _FILES:
+        _check(card, name)
+    picture = cv2.imread(str(card.folder / "face.png"), cv2.IMREAD_COLOR)
+    if picture is None or max(picture.shape[:2]) > _LARGEST or min(picture.shape[:2]) < 256:
+        found = "no picture" if picture is None else f"{picture.shape[1]} x {picture.shape[0]}"
+        raise BadPersona(f"face.png of {card.id} should be a picture of 256 to {_LARGEST} pixels a side, got {found}.")
+    try:
+        points = np.load(card.folder / "landmarks.npy", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BadPersona(f"landmarks.npy of {card.id} cannot be read: {error}.") from error
+    if points.shape != (POINTS, 3) or points.dtype != np.float32 or not np.isfinite(points).all():
+        raise BadPersona(
+            f"landmarks.npy of {card.id} should be ({POINTS}, 3) finite float32, got {points.dtype} {points.shape}."
+        )
+    return Persona(card, np.asarray(picture, np.uint8), points)
+
+
+def _check(card: PersonaCard, name: str) -> None:
+    path = card.folder / name
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadPersona(f"The persona {card.id} lacks {name}: {error}.") from error
+    if found != card.files[name]:
+        raise BadPersona(
+            f"{name} of {card.id} was changed: SHA-256 {found}, but persona.toml says {card.files[name]}.",
+            "Restore the pack, or prepare it again: livefake personas prepare FOLDER",
+        )
