@@ -1,0 +1,147 @@
+"""Matching colours: the persona's features in the performer's skin tone and light."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from livefake.clock import Nanos, seconds
+from livefake.frame import Bytes, Floats, Frame, Patch
+
+__all__ = ["MatchColour", "colour_transfer"]
+
+_SAMPLE: Final = 64
+_CELLS: Final = 8
+_NOISE: Final = 12.0
+"""Variance added on both sides, levels squared: keeps flat pictures from being stretched into noise."""
+
+Matrix = NDArray[np.float64]
+
+
+def colour_transfer(source: Bytes, target: Bytes, weight: Bytes) -> Matrix:
+    """The linear map that gives one set of colours the mean and covariance of another.
+
+    The Monge-Kantorovich linear transfer (Pitie and Kokaram, "The linear Monge-Kantorovitch linear colour
+    mapping for example-based colour transfer", CVMP 2007): of all such maps the one that moves colours least.
+
+    Args:
+        source, target: (H, W, 3) uint8, the same pixels of two pictures.
+        weight: (H, W) uint8; pixels above 128 count.
+
+    Returns:
+        (3, 4) float64 for ``cv2.transform``; the identity with a shift of zero if fewer than 32 pixels count.
+    """
+    counts = weight > 128
+    if np.count_nonzero(counts) < 32:
+        return np.eye(3, 4)
+    a, b = source[counts].astype(np.float64), target[counts].astype(np.float64)
+    mean_a, mean_b = a.mean(0), b.mean(0)
+    cov_a = np.cov(a.T) + _NOISE * np.eye(3)
+    cov_b = np.cov(b.T) + _NOISE * np.eye(3)
+    root, unroot = _power(cov_a, 0.5), _power(cov_a, -0.5)
+    gain = unroot @ _power(root @ cov_b @ root, 0.5) @ unroot
+    return np.column_stack([gain, mean_b - gain @ mean_a])
+
+
+def _power(matrix: Matrix, exponent: float) -> Matrix:
+    """Power of a symmetric positive matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.maximum(values, 1e-6) ** exponent) @ vectors.T)
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What a track looked like: for smoothing, because exposure flickers and skin does not."""
+
+    at: Nanos
+    colours: Matrix
+    shade: Floats
+
+
+class MatchColour:
+    """Moves each patch into the colours of the face that it replaces.
+
+    Args:
+        settle: time constant of the smoothing, nanoseconds.
+        shading: how much of the live light (soft differences across the face) is taken over, 0..1.
+    """
+
+    name = "colour"
+    vital = True
+
+    def __init__(self, *, settle: Nanos = 250_000_000, shading: float = 0.6) -> None:
+        self._settle = seconds(settle)
+        self._shading = shading
+        self._memory: dict[int, _Memory] = {}
+
+    def forget(self) -> None:
+        """Start afresh: another persona is worn from the next frame on."""
+        self._memory.clear()
+
+    def __call__(self, frame: Frame) -> Frame:
+        frame.patches = tuple(self._match(frame, patch) for patch in frame.patches)
+        # Faces come and go; tracks that are not in the picture are not remembered for ever.
+        present = {patch.face.track for patch in frame.patches}
+        self._memory = {track: memory for track, memory in self._memory.items() if track in present}
+        return frame
+
+    def _match(self, frame: Frame, patch: Patch) -> Patch:
+        source = np.asarray(cv2.resize(patch.pixels, (_SAMPLE, _SAMPLE), interpolation=cv2.INTER_AREA), np.uint8)
+        weight = np.asarray(cv2.resize(patch.mask, (_SAMPLE, _SAMPLE), interpolation=cv2.INTER_AREA), np.uint8)
+        target = _look(frame, patch)
+        colours = colour_transfer(source, target, weight)
+        moved = np.asarray(cv2.transform(source, colours), np.uint8)
+        memory = self._settled(patch.face.track, frame.instant, colours, _shade(moved, target, weight))
+        matched = cv2.transform(patch.pixels, memory.colours)
+        offsets = np.clip(memory.shade * self._shading + 128, 0, 255).astype(np.uint8)
+        size = (patch.box.width, patch.box.height)
+        light = cv2.resize(offsets, size, interpolation=cv2.INTER_CUBIC)
+        # The offsets travel as bytes around 128: one saturating pass adds them and takes the 128 off again.
+        lit = np.asarray(cv2.addWeighted(matched, 1.0, light, 1.0, -128.0), np.uint8)
+        return replace(patch, pixels=lit)
+
+    def _settled(self, track: int, at: Nanos, colours: Matrix, shade: Floats) -> _Memory:
+        old = self._memory.get(track)
+        if old is None or at <= old.at:
+            memory = _Memory(at, colours, shade)
+        else:
+            share = 1 - math.exp(-seconds(at - old.at) / self._settle)
+            memory = _Memory(
+                at,
+                old.colours + share * (colours - old.colours),
+                (old.shade + np.float32(share) * (shade - old.shade)).astype(np.float32),
+            )
+        self._memory[track] = memory
+        return memory
+
+
+def _look(frame: Frame, patch: Patch) -> Bytes:
+    """The live picture behind a patch, as small as the samples."""
+    scale_x, scale_y = _SAMPLE / patch.box.width, _SAMPLE / patch.box.height
+    matrix = np.array(
+        [
+            [scale_x, 0, scale_x * (0.5 - patch.box.left) - 0.5],
+            [0, scale_y, scale_y * (0.5 - patch.box.top) - 0.5],
+        ],
+        np.float32,
+    )
+    return frame.crop(matrix, (_SAMPLE, _SAMPLE))
+
+
+def _shade(source: Bytes, target: Bytes, weight: Bytes) -> Floats:
+    """The soft difference of light between two pictures, averaged where both show the face.
+
+    Returns:
+        (8, 8, 3) float32, levels to add to ``source``.
+    """
+    share = weight.astype(np.float32)[..., None] / 255
+    difference = (target.astype(np.float32) - source.astype(np.float32)) * share
+    cells = cv2.blur(cv2.resize(difference, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA), (3, 3))
+    shares = cv2.blur(cv2.resize(share, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA), (3, 3))
+    # The constant pulls cells that hardly see the face to zero instead of to noise.
+    return np.asarray(cells / (shares[..., None] + 0.15), np.float32)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from livefake.compose.blend import Blend, paste
+from livefake.compose.colour import MatchColour, colour_transfer
+from livefake.compose.kernel import blend_plane
+from livefake.compose.others import HideOthers, Others
+from livefake.frame import Box, Bytes, Drop, Frame, Patch
+from tests.album import a_face, grey_frame, noisy_frame
+
+planes = arrays(np.uint8, (6, 8))
+
+
+@given(planes, planes, planes)
+def test_blending_is_the_rounded_weighted_mean(plane: Bytes, patch: Bytes, alpha: Bytes) -> None:
+    share = alpha.astype(np.float64) / 255
+    expected = plane + (patch.astype(np.float64) - plane) * share
+    blended = plane.copy()
+    blend_plane(blended, patch, alpha)
+    assert np.abs(blended - expected).max() <= 0.5 + 1e-9
+
+
+def test_pasting_changes_only_the_masked_region() -> None:
+    frame, box = noisy_frame(), Box(40, 60, 120, 160)
+    before = Frame(frame.i420.copy(), 0, 0)
+    mask = np.zeros((100, 80), np.uint8)
+    mask[20:80, 20:60] = 255
+    paste(frame, box, np.full((100, 80, 3), (40, 90, 200), np.uint8), mask)
+    assert np.abs(frame.bgr()[100, 80].astype(int) - (40, 90, 200)).max() <= 3
+    frame.y[80:140, 60:100] = before.y[80:140, 60:100]
+    frame.u[40:70, 30:50] = before.u[40:70, 30:50]
+    frame.v[40:70, 30:50] = before.v[40:70, 30:50]
+    assert np.array_equal(frame.i420, before.i420)
+
+
+def a_patch(frame: Frame, value: int = 255, level: tuple[int, int, int] = (90, 120, 180)) -> Patch:
+    face = a_face()
+    box = Box.around(face.points, 4).within(frame.width, frame.height)
+    shape = (box.height, box.width)
+    return Patch(box, np.full((*shape, 3), level, np.uint8), np.full(shape, value, np.uint8), face)
+
+
+def test_blend_empties_the_patches_and_says_so() -> None:
+    frame = grey_frame()
+    frame.patches = (a_patch(frame),)
+    Blend()(frame)
+    assert frame.patches == ()
+    assert "blend" in frame.done
+
+
+def test_a_patch_that_hardly_covers_the_performer_is_refused() -> None:
+    frame = grey_frame()
+    frame.patches = (a_patch(frame, value=60),)
+    with pytest.raises(Drop, match="face hidden"):
+        Blend()(frame)
+    assert "blend" not in frame.done
+
+
+def test_colour_transfer_moves_mean_and_spread() -> None:
+    rng = np.random.default_rng(4)
+    source = rng.normal((90, 110, 150), (10, 12, 15), (64, 64, 3)).clip(0, 255).astype(np.uint8)
+    target = rng.normal((60, 80, 130), (14, 10, 18), (64, 64, 3)).clip(0, 255).astype(np.uint8)
+    moved = cv2.transform(source, colour_transfer(source, target, np.full((64, 64), 255, np.uint8)))
+    assert np.abs(moved.reshape(-1, 3).mean(0) - target.reshape(-1, 3).mean(0)).max() < 1
+    assert np.abs(moved.reshape(-1, 3).std(0) - target.reshape(-1, 3).std(0)).max() < 1.5
+
+
+def test_colour_transfer_without_a_face_changes_nothing() -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    assert np.array_equal(colour_transfer(picture, picture, np.zeros((64, 64), np.uint8)), np.eye(3, 4))
+
+
+@given(arrays(np.uint8, (8, 8, 3)), arrays(np.uint8, (8, 8, 3)))
+def test_colour_transfer_is_always_finite(source: Bytes, target: Bytes) -> None:
+    assert np.isfinite(colour_transfer(source, target, np.full((8, 8), 255, np.uint8))).all()
+
+
+def test_a_patch_takes_the_tone_of_the_face_behind_it() -> None:
+    frame = Frame.from_bgr(np.full((240, 320, 3), (50, 70, 120), np.uint8))
+    frame.patches = (a_patch(frame),)
+    MatchColour()(frame)
+    assert np.abs(frame.patches[0].pixels.reshape(-1, 3).mean(0) - (50, 70, 120)).max() < 4
+
+
+def test_a_flash_of_light_is_followed_smoothly() -> None:
+    stage, levels = MatchColour(), []
+    for index in range(30):
+        tone = 100 if index < 10 else 160
+        frame = Frame.from_bgr(np.full((240, 320, 3), tone, np.uint8), pts=index * 3000)
+        frame.patches = (a_patch(frame, level=(128, 128, 128)),)
+        levels.append(float(stage(frame).patches[0].pixels.mean()))
+    steps = np.diff(levels)
+    assert steps.max() < 20
+    assert levels[-1] > 150
+
+
+def blurred(how: Others) -> tuple[Frame, Frame]:
+    before, after = noisy_frame(7), noisy_frame(7)
+    bystander = a_face((240, 120), 80, track=2, performer=False)
+    after.faces = (a_face((80, 120), 80), bystander)
+    HideOthers(how)(after)
+    return before, after
+
+
+def test_other_faces_lose_their_detail_and_the_performer_does_not() -> None:
+    before, after = blurred(Others.BLUR)
+    inside = (slice(90, 150), slice(215, 265))
+    assert after.y[inside].std() < 0.25 * before.y[inside].std()
+    assert np.array_equal(after.y[:, :160], before.y[:, :160])
+
+
+def test_other_faces_are_left_when_that_was_asked_for() -> None:
+    before, after = blurred(Others.LEAVE)
+    assert np.array_equal(after.i420, before.i420)
+
+
+def test_a_face_at_the_edge_is_blurred_up_to_the_edge() -> None:
+    frame = noisy_frame(8)
+    frame.faces = (replace(a_face((310, 120), 80), performer=False),)
+    HideOthers()(frame)
+    assert frame.y[110:130, 316:].std() < 20
