@@ -1,0 +1,292 @@
+"""One performer: frames in, sealed pictures out, and a card when there are none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from livefake.clock import Clock, Nanos, seconds
+from livefake.compose.others import Others
+from livefake.flow.hold import Hold, State
+from livefake.flow.mailbox import Mailbox
+from livefake.flow.outcome import Fate, Outcome
+from livefake.flow.timing import FRAME, Samples, Timing, Timings
+from livefake.frame import Frame
+from livefake.media.ports import Painter, Sink, Source
+from livefake.rig import Rig
+from livefake.swap.base import Swapper
+from livefake.trust.seal import Sealed
+
+__all__ = ["Others", "Report", "Session", "State", "Tally"]
+
+_log = logging.getLogger(__name__)
+
+_TICK: Final = 0.1
+_CARD_SIZE: Final = (1280, 720)
+_WORDS: Final = {
+    "": ("Starting", "The first swapped picture is on its way."),
+    "no face": ("No face in the picture", "The swap goes on when the face is back."),
+    "performer left": ("The performer has left", "Press Resume to go on with whoever is here now."),
+    "face hidden": ("The face is turned away", "The swap goes on when it can be seen."),
+    "face too small": ("The face is too far away", "Come closer to the camera."),
+}
+_FAILED: Final = ("The swap has stopped", "Nothing of the camera is shown. The reason is on the livefake page.")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a session is doing.
+
+    Attributes:
+        state: what a viewer sees.
+        reason: why it is not live, for a person; empty when it is.
+        needs_resume: whether the performer was lost for so long that a person has to press Resume.
+        persona: id of the persona that is worn.
+        others: what happens to other faces.
+        source_fps, shown_fps: frames a second, in and out, over the last two seconds.
+        width, height: of the pictures, 0 before the first.
+        frames: count by outcome: arrived, swapped, held, carded, dropped, late, failed.
+        stages: what each stage takes.
+        frame: what the whole pipeline takes.
+        server_ms: median time from a frame's arrival to its picture's being handed to the sinks, milliseconds.
+        quality: what the swap runs with, in words.
+        queue_depth: most frames that ever waited in one place.
+    """
+
+    state: State
+    reason: str
+    needs_resume: bool
+    persona: str
+    others: Others
+    source_fps: float
+    shown_fps: float
+    width: int
+    height: int
+    frames: Mapping[str, int]
+    stages: Mapping[str, Timing]
+    frame: Timing
+    server_ms: float
+    quality: str
+    queue_depth: int
+
+
+class Rate:
+    """Events a second over a window."""
+
+    def __init__(self, window: Nanos = 2_000_000_000) -> None:
+        self._window = window
+        self._times: deque[Nanos] = deque(maxlen=256)
+
+    def add(self, now: Nanos) -> None:
+        """One more event."""
+        self._times.append(now)
+
+    def read(self, now: Nanos) -> float:
+        """Events a second up to that instant; 0 before the second event."""
+        while self._times and now - self._times[0] > self._window:
+            self._times.popleft()
+        if len(self._times) < 2:
+            return 0.0
+        return (len(self._times) - 1) / max(seconds(self._times[-1] - self._times[0]), 1e-3)
+
+
+class Tally:
+    """Observer that counts outcomes and remembers why the last frame was not shown."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.reason = ""
+
+    def stage(self, name: str, wall: Nanos, cpu: Nanos) -> None:
+        """Stages do not matter here; see ``Observer``."""
+
+    def frame(self, outcome: Outcome, wall: Nanos, cpu: Nanos) -> None:
+        """Count a frame; see ``Observer``."""
+        self.counts[outcome.fate] += 1
+        if outcome.fate is not Fate.LATE:
+            self.reason = outcome.reason
+
+
+class Session:
+    """Runs one performer's rig on a thread of its own, between one source and any number of sinks.
+
+    Frames wait in one place in front of the worker thread and finished pictures in one place behind it; in both
+    the newest wins.
+
+    Args:
+        source: raw frames.
+        rig: turns them into sealed pictures.
+        number: 36-bit number, as the watermark carries it.
+        persona: id of the persona that the rig wears.
+        others: what the rig does with other faces.
+        swapper: finds a swapper by persona id; may take a while, raises NotFound.
+        painter: draws the hold card.
+        tally, timings: the observers that the rig reports to.
+        clock: the service's monotonic clock.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        rig: Rig,
+        *,
+        number: int,
+        persona: str,
+        others: Others,
+        swapper: Callable[[str], Swapper],
+        painter: Painter,
+        tally: Tally,
+        timings: Timings,
+        clock: Clock,
+    ) -> None:
+        self.number = number
+        self._source = source
+        self._rig = rig
+        self._persona = persona
+        self._others = others
+        self._swapper = swapper
+        self._painter = painter
+        self._tally = tally
+        self._timings = timings
+        self._clock = clock
+        self._hold = Hold()
+        self._sinks: list[Sink] = []
+        self._fresh: Mailbox[Frame] = Mailbox()
+        self._done: Mailbox[Sealed] = Mailbox()
+        self._arrived = self._carded = 0
+        self._in, self._out = Rate(), Rate()
+        self._age = Samples()
+        self._latest: tuple[int, int, int, Nanos] | None = None
+        self._ended = False
+
+    def add(self, sink: Sink) -> None:
+        """Show pictures there too from now on."""
+        self._sinks.append(sink)
+
+    async def remove(self, sink: Sink) -> None:
+        """Stop showing pictures there, and close it. A sink that is not here is left alone."""
+        if sink in self._sinks:
+            self._sinks.remove(sink)
+            await sink.close()
+
+    def wear(self, persona: str) -> None:
+        """Change the persona between two frames.
+
+        Raises:
+            NotFound: there is no such persona.
+            BadPersona: it is damaged.
+        """
+        self._rig.wear(self._swapper(persona))
+        self._persona = persona
+
+    def treat_others(self, how: Others) -> None:
+        """Change what happens to the faces of other people."""
+        self._rig.treat_others(how)
+        self._others = how
+
+    def resume(self) -> None:
+        """Go on with the largest face in the picture, whoever it is: somebody's decision, not ours."""
+        self._rig.resume()
+
+    async def run(self) -> None:
+        """Work until the source ends or the task is cancelled, then close source and sinks."""
+        loop = asyncio.get_running_loop()
+        worker = threading.Thread(target=self._work, args=(loop,), name=f"session-{self.number}", daemon=True)
+        worker.start()
+        ticker = asyncio.create_task(self._tick())
+        try:
+            async for frame in self._source:
+                self._arrived += 1
+                self._in.add(frame.arrived)
+                self._latest = (frame.width, frame.height, frame.pts, frame.arrived)
+                self._fresh.put(frame)
+        finally:
+            self._ended = True
+            ticker.cancel()
+            self._fresh.close()
+            await asyncio.gather(ticker, asyncio.to_thread(worker.join), self._source.close(), return_exceptions=True)
+            self._done.close()
+            await asyncio.gather(*(sink.close() for sink in self._sinks), return_exceptions=True)
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The worker thread: one frame after the other, always the newest."""
+        while not self._fresh.closed:
+            frame = self._fresh.take(timeout=0.5)
+            if frame is None:
+                continue
+            sealed = self._rig(frame)
+            if sealed is not None and not self._ended:
+                self._done.put(sealed)
+                loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        sealed = self._done.take(timeout=0)
+        if sealed is None or self._ended:
+            return
+        now = self._clock()
+        self._hold.show(now)
+        self._out.add(now)
+        self._age.add(now - sealed.frame.arrived, 0)
+        self._show(sealed)
+
+    def _show(self, sealed: Sealed) -> None:
+        for sink in tuple(self._sinks):
+            try:
+                sink.show(sealed)
+            except Exception:  # a sink that fails must not take the others or the session with it
+                _log.exception("The sink %s failed and was left out for one picture", sink.name)
+
+    async def _tick(self) -> None:
+        """Watch for the moment when the card is due; a source that stalls brings no frame to notice it by."""
+        while True:
+            now = self._clock()
+            if self._hold.card_due(now):
+                self._carded += 1
+                self._show(self._card(now))
+            await asyncio.sleep(_TICK)
+
+    def _card(self, now: Nanos) -> Sealed:
+        width, height, pts, arrived = self._latest or (*_CARD_SIZE, 0, now)
+        title, detail = _WORDS.get(self._tally.reason, _FAILED)
+        pts += round(seconds(now - arrived) * 90_000)
+        return self._rig.card(self._painter.paint(width, height, title, detail, pts=pts, arrived=now))
+
+    def report(self) -> Report:
+        """How the session is doing right now."""
+        now = self._clock()
+        stages = dict(self._timings.report())
+        frame = stages.pop(FRAME, Timing())
+        state = State.ENDED if self._ended else self._hold.state(now)
+        reason = self._tally.reason
+        width, height = self._latest[:2] if self._latest else (0, 0)
+        counts = self._tally.counts
+        return Report(
+            state=state,
+            reason="" if state in (State.LIVE, State.ENDED) else _WORDS.get(reason, (reason, ""))[0],
+            needs_resume=self._tally.reason == "performer left",
+            persona=self._persona,
+            others=self._others,
+            source_fps=self._in.read(now),
+            shown_fps=self._out.read(now),
+            width=width,
+            height=height,
+            frames={
+                "arrived": self._arrived,
+                "swapped": counts[Fate.SWAPPED],
+                "held": counts[Fate.HELD],
+                "carded": self._carded,
+                "dropped": self._fresh.dropped + self._done.dropped,
+                "late": counts[Fate.LATE],
+                "failed": counts[Fate.FAILED],
+            },
+            stages=stages,
+            frame=frame,
+            server_ms=self._age.timing().p50_ms,
+            quality="mesh warp",
+            queue_depth=max(self._fresh.deepest, self._done.deepest),
+        )

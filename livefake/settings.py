@@ -1,0 +1,162 @@
+"""Settings: read once from the environment and the command line, checked, then passed down as arguments.
+
+Every field of ``Settings`` except ``expose`` can be set by an environment variable: ``LIVEFAKE_`` and the name in
+capitals, such as ``LIVEFAKE_PORT=9000``. What the command line says counts more.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypedDict, Unpack
+
+from livefake.errors import BadRequest
+
+__all__ = ["Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
+_HOST_NAME: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?")
+
+
+def new_token() -> str:
+    """A fresh secret of 256 bits for the address that is printed at the start."""
+    return secrets.token_urlsafe(32)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this computer reach ``host``: ``localhost`` or a loopback address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _user_folder(environment: Mapping[str, str], variable: str, default: str) -> Path:
+    """livefake's own folder in one of the user's (XDG Base Directory Specification: relative paths do not count)."""
+    base = environment.get(variable, "")
+    return (Path(base) if base.startswith("/") else Path.home() / default) / "livefake"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the person who starts livefake can choose.
+
+    >>> Settings(port=9000, cache=Path("cache"), data=Path("data")).host
+    '127.0.0.1'
+
+    Attributes:
+        cache: folder for fetched and compiled models; may be emptied at any time.
+        data: folder for what must last: the installation's key.
+        host: name or address to listen on.
+        port: TCP port, 0..65535; 0 takes a free one.
+        expose: must be set to listen on anything but loopback.
+        capacity: sessions at once, 1..64.
+        token: the secret in the printed address; 22 to 128 letters, digits, ``-`` and ``_``. New at each start.
+        latency_ms: how old a picture may be when it is shown, 20..2000 milliseconds after it arrived.
+        bitrate: bits a second of each outgoing 1280 x 720 video, 100 000..20 000 000; smaller pictures get less.
+        allowed_hosts: further names in the Host header, ``name`` (any port) or ``name:port``, for a reverse proxy.
+
+    Raises:
+        BadRequest: a value is out of range.
+    """
+
+    cache: Path
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8848
+    expose: bool = False
+    capacity: int = 2
+    token: str = field(default_factory=new_token, repr=False)
+    latency_ms: float = 120.0
+    bitrate: int = 3_000_000
+    allowed_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _within("port", self.port, 0, 65_535)
+        _within("capacity", self.capacity, 1, 64)
+        _within("latency_ms", self.latency_ms, 20, 2000)
+        _within("bitrate", self.bitrate, 100_000, 20_000_000)
+        if not _TOKEN.fullmatch(self.token):
+            raise BadRequest(
+                "The token should be 22 to 128 letters, digits, '-' and '_', and is not.",
+                "Leave LIVEFAKE_TOKEN unset to get a new one at each start.",
+            )
+        for name in self.allowed_hosts:
+            if not _HOST_NAME.fullmatch(name):
+                raise BadRequest(
+                    f"An allowed host should be a name or name:port in small letters, and is {name!r}.",
+                    "Write it as the browser sends it, such as live.example.org.",
+                )
+        if not (self.expose or is_loopback(self.host)):
+            raise BadRequest(
+                f"Listening on {self.host} lets other machines reach the camera page, and that was not asked for.",
+                "Add --expose if you mean it, or leave --host out.",
+            )
+
+
+class Overrides(TypedDict, total=False):
+    """What the command line gives; None stands for 'not said'."""
+
+    host: str | None
+    port: int | None
+    expose: bool | None
+    capacity: int | None
+    latency_ms: float | None
+    bitrate: int | None
+    cache: Path | None
+    data: Path | None
+    allowed_hosts: tuple[str, ...] | None
+
+
+def read_settings(environment: Mapping[str, str], **overrides: Unpack[Overrides]) -> Settings:
+    """Settings from ``LIVEFAKE_*`` variables, with what the command line says on top.
+
+    Raises:
+        BadRequest: a variable cannot be read, or a value is out of range.
+    """
+    chosen: dict[str, Any] = {
+        "cache": _user_folder(environment, "XDG_CACHE_HOME", ".cache"),
+        "data": _user_folder(environment, "XDG_DATA_HOME", ".local/share"),
+    }
+    for name, (read, expected) in _VARIABLES.items():
+        variable = f"LIVEFAKE_{name.upper()}"
+        text = environment.get(variable, "").strip()
+        if not text:
+            continue
+        try:
+            chosen[name] = read(text)
+        except ValueError as error:
+            raise BadRequest(
+                f"{variable} should be {expected}, and is {text!r}.", "Correct the variable or unset it."
+            ) from error
+    chosen.update({name: value for name, value in overrides.items() if value is not None})
+    return Settings(**chosen)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in text.split(",") if name.strip())
+
+
+def _within(name: str, value: float, low: int, high: int) -> None:
+    # Written so that NaN fails too.
+    if not low <= value <= high:
+        raise BadRequest(f"The setting {name} should lie between {low} and {high}, and is {value}.")
+
+
+_VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
+    "host": (str, "a name or an address"),
+    "port": (int, "a whole number"),
+    "capacity": (int, "a whole number"),
+    "token": (str, "a text"),
+    "latency_ms": (float, "a number"),
+    "bitrate": (int, "a whole number"),
+    "cache": (Path, "a folder"),
+    "data": (Path, "a folder"),
+    "allowed_hosts": (_names, "names with commas between them"),
+}

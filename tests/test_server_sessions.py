@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from livefake.errors import EngineError
+from livefake.server.notice import NOTICE
+from livefake.session import Others
+from tests.serverkit import FRAMES, OFFER, ORIGIN, SDP, House, opened, problem, running, view_key
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+@pytest.fixture
+async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    async with running(house) as client:
+        yield client
+
+
+# Opening a session
+
+
+async def test_a_session_opens_changes_and_ends(house: House, client: httpx.AsyncClient) -> None:
+    session = await opened(house, client, others="swap")
+    assert session["sdp"].startswith("v=0")
+    assert session["view_url"].startswith(f"{ORIGIN}/view/")
+    path = f"/api/sessions/{session['id']}"
+    state = (await client.get(path)).json()
+    assert state["id"] == session["id"]
+    assert (state["state"], state["persona"], state["others"], state["needs_resume"]) == ("live", "mara", "swap", True)
+    assert state["frames"] == {**FRAMES, "late": 0, "failed": 0}
+    assert state["frame"] == {"p50_ms": 20.0, "p95_ms": 30.0, "cpu_ms": 18.0}
+    assert state["stages"]["detect"]["cpu_ms"] == 1.5
+
+    changed = (await client.patch(path, json={"persona": "edgar", "others": "leave", "resume": True})).json()
+    assert (changed["persona"], changed["others"], changed["needs_resume"]) == ("edgar", "leave", False)
+    assert "no persona with this id" in problem(await client.patch(path, json={"persona": "nobody"}), 404)
+    assert (await client.patch(path, json={})).json() == changed
+
+    assert (await client.delete(path)).status_code == 204
+    await house.settled()
+    assert house.performers[0].closed
+    problem(await client.get(path), 404)
+    problem(await client.delete(path), 404)
+
+
+async def test_other_faces_are_blurred_unless_chosen(house: House, client: httpx.AsyncClient) -> None:
+    await opened(house, client)
+    assert [entry.session.others for entry in house.sessions] == [Others.BLUR]
+
+
+async def test_the_viewer_link_follows_the_page_that_asked(tmp_path: Path) -> None:
+    house = House(tmp_path, allowed_hosts=("live.example.org",))
+    proxied = {"Host": "live.example.org", "Origin": "https://live.example.org"}
+    async with running(house) as client:
+        answer = await client.post("/api/sessions", json=house.order(), headers=proxied)
+    assert answer.json()["view_url"].startswith("https://live.example.org/view/")
+
+
+@pytest.mark.parametrize(
+    ("consent", "says"),
+    [
+        ({"notice": NOTICE.id, "accepted": False}, "needs your agreement"),
+        ({"notice": "0" * 16, "accepted": True}, "another version of the notice"),
+    ],
+)
+async def test_without_consent_no_connection_is_made(
+    house: House, client: httpx.AsyncClient, consent: dict[str, object], says: str
+) -> None:
+    answer = await client.post("/api/sessions", json=house.order(consent=consent))
+    assert says in problem(answer, 403)
+    assert house.performers == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"consent": {"notice": NOTICE.id, "accepted": "yes"}}, "consent.accepted: input should be a valid boolean"),
+        ({"consent": None}, "consent: "),
+        ({"others": "pixelate"}, "others: input should be 'blur', 'leave' or 'swap'"),
+        ({"source": "screen"}, "source: input should be 'camera' or 'clip'"),
+        ({"sdp": ""}, "sdp: "),
+        ({"colour": "red"}, "colour: extra inputs are not permitted"),
+        ({"sdp": "hello"}, "The offer should be SDP"),
+    ],
+)
+async def test_what_does_not_fit_is_told_in_a_sentence(
+    house: House, client: httpx.AsyncClient, changes: dict[str, object], says: str
+) -> None:
+    assert says in problem(await client.post("/api/sessions", json=house.order(**changes)), 422)
+    assert len(house.sessions) == 0
+
+
+async def test_a_body_that_is_not_json_is_told_so(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/sessions", content=b"{", headers={"Content-Type": "application/json"})
+    assert problem(answer, 400) == "The body should be JSON, and cannot be read as such."
+    assert "does not answer PUT" in problem(await client.put("/api/sessions"), 405)
+
+
+async def test_when_all_places_are_taken_nothing_is_negotiated(house: House, client: httpx.AsyncClient) -> None:
+    # At once: an offer that is still being answered counts as a taken place.
+    answers = await asyncio.gather(*(client.post("/api/sessions", json=house.order()) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [201, 201, 503]
+    assert len(house.performers) == 2
+    refused = await client.post("/api/sessions", json=house.order())
+    assert problem(refused, 503) == "All 2 places for performers are taken."
+    assert refused.headers["retry-after"] == "5"
+
+
+async def test_a_failure_half_way_leaves_nothing_open(house: House, client: httpx.AsyncClient) -> None:
+    house.sessions.fails = EngineError("The model cannot be run.", "Look at the log.")
+    assert problem(await client.post("/api/sessions", json=house.order()), 500) == "The model cannot be run."
+    assert [peer.closed for peer in house.performers] == [True]
+    house.sessions.fails = None
+    await opened(house, client)
+    await opened(house, client)
+
+
+async def test_a_bug_is_told_to_the_terminal_and_not_to_the_client(
+    house: House, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.sessions.fails = ZeroDivisionError("a secret of the inside")
+    answer = await client.post("/api/sessions", json=house.order())
+    assert problem(answer, 500) == "Something went wrong inside livefake."
+    assert "content-security-policy" in answer.headers
+    assert "a secret of the inside" in caplog.text
+    assert [peer.closed for peer in house.performers] == [True]
+
+
+# Ends
+
+
+async def test_when_the_performer_goes_everything_of_the_session_is_closed(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    key = view_key(await opened(house, client))
+    assert (await client.post(f"/whep/{key}", content=OFFER, headers=SDP)).status_code == 201
+    house.performers[0].leave()
+    await house.settled()
+    assert len(house.sessions) == 0
+    assert house.performers[0].closed
+    assert house.viewers[0].closed
+    problem(await client.get(f"/view/{key}"), 404)
+
+
+async def test_when_the_session_ends_by_itself_the_connections_are_closed(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    session = await opened(house, client)
+    await house.sessions.close(session["id"])
+    await house.settled()
+    assert house.performers[0].closed
+    assert list(house.service.rooms) == []
+
+
+async def test_stopping_the_service_closes_everything(house: House) -> None:
+    async with running(house) as client:
+        key = view_key(await opened(house, client))
+        await client.post(f"/whep/{key}", content=OFFER, headers=SDP)
+    assert house.performers[0].closed
+    assert house.viewers[0].closed
+    assert len(house.sessions) == 0
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+    async with house.program() as client:
+        assert (await client.get("/api/status")).json()["ready"] is False
+        problem(await client.post("/api/sessions", json=house.order()), 503)
+
+
+# Viewers
+
+
+async def test_whep_connects_and_disconnects_a_viewer(house: House, client: httpx.AsyncClient) -> None:
+    key = view_key(await opened(house, client))
+    async with house.browser(Origin="https://player.example") as player:
+        answer = await player.post(f"/whep/{key}", content=OFFER, headers=SDP)
+        assert answer.status_code == 201
+        assert answer.headers["content-type"] == "application/sdp"
+        assert answer.text.startswith("v=0")
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["access-control-expose-headers"] == "Location"
+        (entry,) = house.sessions
+        assert house.viewers[0].sink in entry.session.sinks
+        place = answer.headers["location"]
+        assert re.fullmatch(rf"/whep/{key}/[\w-]{{16}}", place)
+        assert (await player.delete(place)).status_code == 204
+        assert house.viewers[0].closed
+        assert house.viewers[0].sink not in entry.session.sinks
+        problem(await player.delete(place), 404)
+
+
+async def test_a_browser_may_ask_whether_other_pages_can_use_whep(house: House) -> None:
+    async with house.browser(Origin="https://player.example") as player:
+        answer = await player.options("/whep/key")
+        assert answer.status_code == 204
+        assert "POST" in answer.headers["access-control-allow-methods"]
+        assert answer.headers["access-control-allow-headers"] == "Content-Type, Authorization"
+        assert (await player.options("/api/sessions")).status_code == 401
+
+
+async def test_two_viewers_are_all_and_one_that_leaves_makes_room(house: House, client: httpx.AsyncClient) -> None:
+    path = f"/whep/{view_key(await opened(house, client))}"
+    answers = await asyncio.gather(*(client.post(path, content=OFFER, headers=SDP) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [201, 201, 503]
+    assert len(house.viewers) == 2
+    house.viewers[0].leave()
+    await house.settled()
+    assert (await client.post(path, content=OFFER, headers=SDP)).status_code == 201
+
+
+async def test_an_offer_that_does_not_fit_takes_no_place(house: House, client: httpx.AsyncClient) -> None:
+    path = f"/whep/{view_key(await opened(house, client))}"
+    for _ in range(3):
+        problem(await client.post(path, content="hello", headers=SDP), 422)
+    problem(await client.post(path, content=b"\xff", headers=SDP), 422)
+    problem(await client.post(path, json={}), 415)
+    assert all(viewer.closed for viewer in house.viewers)
+    assert (await client.post(path, content=OFFER, headers=SDP)).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["wrong", "%00", "%F0%9F%98%80", "%FF"])
+async def test_an_unknown_key_opens_nothing(client: httpx.AsyncClient, key: str) -> None:
+    problem(await client.post(f"/whep/{key}", content=OFFER, headers=SDP), 404)
+    problem(await client.delete(f"/whep/{key}/viewer"), 404)
