@@ -1,0 +1,105 @@
+"""The ``/metrics`` text for Prometheus, made from the sessions' reports at the moment it is asked for.
+
+It holds counts and times only: no names, no ids, no keys. Where several sessions are open, a time is that of the
+slowest, because an average would hide the one that stutters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from livefake.flow.timing import Timing
+from livefake.server.rooms import Rooms
+from livefake.session import Report
+
+__all__ = ["RoomsCollector", "metrics_text"]
+
+_OUTCOMES: Final = ("arrived", "swapped", "held", "carded", "dropped", "late", "failed")
+
+
+class RoomsCollector(Collector):
+    """Reads the rooms when it is scraped, so that nothing has to be counted twice."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def collect(self) -> Iterator[Metric]:
+        """One metric family after the other."""
+        reports = self._rooms.reports()
+        yield GaugeMetricFamily("livefake_sessions_open", "Open sessions.", len(self._rooms))
+        yield GaugeMetricFamily("livefake_sessions_capacity", "Sessions there may be at once.", self._rooms.capacity)
+        yield GaugeMetricFamily(
+            "livefake_viewers_open", "Viewers of all open sessions.", sum(room.viewers for room in self._rooms)
+        )
+        yield GaugeMetricFamily(
+            "livefake_queue_depth",
+            "Most frames that ever waited in one place, in the fullest open session.",
+            max((report.queue_depth for report in reports), default=0),
+        )
+        frames = CounterMetricFamily(
+            "livefake_frames",
+            "Frames since the start, by outcome; 'arrived' counts all that came in.",
+            labels=("outcome",),
+        )
+        counts = self._rooms.frames()
+        for outcome in _OUTCOMES:
+            frames.add_metric((outcome,), counts[outcome])
+        yield frames
+        yield from _frame_times(reports)
+        yield from _stage_times(reports)
+
+
+def metrics_text(rooms: Rooms) -> bytes:
+    """The metrics in the Prometheus text format, UTF-8."""
+    registry = CollectorRegistry()
+    registry.register(RoomsCollector(rooms))
+    return generate_latest(registry)
+
+
+def _frame_times(reports: Sequence[Report]) -> Iterator[Metric]:
+    wall = GaugeMetricFamily(
+        "livefake_frame_milliseconds",
+        "Time from a frame's start to its seal, in the slowest session.",
+        labels=("quantile",),
+    )
+    cpu = GaugeMetricFamily("livefake_frame_cpu_milliseconds", "Processor time a frame, in the slowest session.")
+    if reports:
+        slowest = _slowest([report.frame for report in reports])
+        wall.add_metric(("0.5",), slowest.p50_ms)
+        wall.add_metric(("0.95",), slowest.p95_ms)
+        cpu.add_metric((), slowest.cpu_ms)
+    yield wall
+    yield cpu
+
+
+def _stage_times(reports: Sequence[Report]) -> Iterator[Metric]:
+    wall = GaugeMetricFamily(
+        "livefake_stage_milliseconds",
+        "Time a stage takes for a frame, in the slowest session.",
+        labels=("stage", "quantile"),
+    )
+    cpu = GaugeMetricFamily(
+        "livefake_stage_cpu_milliseconds",
+        "Processor time of a stage for a frame, in the slowest session.",
+        labels=("stage",),
+    )
+    for stage in sorted({name for report in reports for name in report.stages}):
+        slowest = _slowest([report.stages[stage] for report in reports if stage in report.stages])
+        wall.add_metric((stage, "0.5"), slowest.p50_ms)
+        wall.add_metric((stage, "0.95"), slowest.p95_ms)
+        cpu.add_metric((stage,), slowest.cpu_ms)
+    yield wall
+    yield cpu
+
+
+def _slowest(timings: Sequence[Timing]) -> Timing:
+    return Timing(
+        p50_ms=max(timing.p50_ms for timing in timings),
+        p95_ms=max(timing.p95_ms for timing in timings),
+        cpu_ms=max(timing.cpu_ms for timing in timings),
+    )

@@ -1,0 +1,99 @@
+"""What the HTTP service asks of the parts below it, so that each of them can be stood in for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Protocol
+
+from livefake.media.ports import Sink, Source
+from livefake.session import Others, Report
+from livefake.sessions import Order
+
+__all__ = ["OpenSession", "PerformerPort", "RunningSession", "SessionBook", "ViewerPort"]
+
+
+class ViewerPort(Protocol):
+    """A WebRTC connection that carries finished pictures to one viewer."""
+
+    @property
+    def sink(self) -> Sink: ...
+
+    async def accept(self, sdp: str) -> str:
+        """Negotiate: the browser's offer in, the answer out.
+
+        Raises:
+            BadRequest: the offer cannot be answered.
+        """
+        ...
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is over, whoever ended it."""
+        ...
+
+    async def close(self) -> None:
+        """End the connection. Safe to call twice."""
+        ...
+
+
+class PerformerPort(ViewerPort, Protocol):
+    """A WebRTC connection that also brings the camera."""
+
+    @property
+    def source(self) -> Source: ...
+
+
+class RunningSession(Protocol):
+    """One performer's session, as far as the service steers it."""
+
+    @property
+    def number(self) -> int: ...
+
+    def add(self, sink: Sink) -> None: ...
+
+    async def remove(self, sink: Sink) -> None: ...
+
+    def wear(self, persona: str) -> None: ...
+
+    def treat_others(self, how: Others) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def report(self) -> Report: ...
+
+
+class OpenSession(Protocol):
+    """A session in the book: its two names, and the event that tells its end."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def view_key(self) -> str: ...
+
+    @property
+    def session(self) -> RunningSession: ...
+
+    @property
+    def closed(self) -> asyncio.Event: ...
+
+
+class SessionBook(Protocol):
+    """All open sessions and how many there may be."""
+
+    @property
+    def capacity(self) -> int: ...
+
+    async def open(self, order: Order, source: Source) -> OpenSession: ...
+
+    def find(self, id: str) -> OpenSession: ...
+
+    def find_view(self, key: str) -> OpenSession: ...
+
+    async def close(self, id: str) -> None: ...
+
+    async def close_all(self) -> None: ...
+
+    def __iter__(self) -> Iterator[OpenSession]: ...
+
+    def __len__(self) -> int: ...

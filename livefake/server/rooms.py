@@ -1,0 +1,255 @@
+"""Open sessions with the connections that belong to them, opened and closed together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
+from typing import Final
+
+from livefake.errors import Busy, NotFound
+from livefake.server.ports import OpenSession, PerformerPort, SessionBook, ViewerPort
+from livefake.session import Report
+from livefake.sessions import Order
+
+__all__ = ["VIEWERS", "Room", "Rooms"]
+
+VIEWERS: Final = 2
+"""Viewers that one session may have at once."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Room:
+    """One session with its performer's connection and its viewers'."""
+
+    def __init__(self, entry: OpenSession, performer: PerformerPort) -> None:
+        self.entry = entry
+        self._performer = performer
+        self._viewers: dict[str, ViewerPort] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    @property
+    def viewers(self) -> int:
+        return len(self._viewers)
+
+    async def wait_over(self) -> None:
+        """Return when the performer has gone or the session has ended."""
+        await _first(self._performer.wait_closed(), self.entry.closed.wait())
+
+    async def admit(self, connect: Callable[[], ViewerPort], offer: str) -> tuple[str, str]:
+        """Connect a viewer.
+
+        Args:
+            connect: makes an unconnected peer.
+            offer: the viewer's SDP offer.
+
+        Returns:
+            The viewer's id and the SDP answer.
+
+        Raises:
+            Busy: the session has all the viewers it may have.
+            BadRequest: the offer cannot be answered.
+            NotFound: the session ended while the connection was made.
+        """
+        if len(self._viewers) >= VIEWERS:
+            raise Busy(
+                f"A session has at most {VIEWERS} viewers, and this one has them.", "Close another viewer first."
+            )
+        name = secrets.token_urlsafe(12)
+        # The place is taken before the first await, or two offers at once could both pass the check above.
+        viewer = self._viewers[name] = connect()
+        async with AsyncExitStack() as undo:
+            undo.callback(self._viewers.pop, name, None)
+            undo.push_async_callback(viewer.close)
+            answer = await viewer.accept(offer)
+            if self.entry.closed.is_set():
+                raise NotFound("The session ended while the viewer connected.", "Open the new session's viewer link.")
+            self.entry.session.add(viewer.sink)
+            waiting = asyncio.create_task(self._wait_for(name, viewer))
+            self._waiting.add(waiting)
+            waiting.add_done_callback(self._waiting.discard)
+            undo.pop_all()
+        return name, answer
+
+    async def dismiss(self, name: str) -> None:
+        """Disconnect a viewer; one that has left already is left alone."""
+        viewer = self._viewers.pop(name, None)
+        if viewer is not None:
+            await _quietly(self.entry.session.remove(viewer.sink), viewer.close())
+
+    async def close(self) -> None:
+        """Disconnect everybody."""
+        for waiting in self._waiting:
+            waiting.cancel()
+        viewers = tuple(self._viewers.values())
+        self._viewers.clear()
+        await _quietly(self._performer.close(), *(viewer.close() for viewer in viewers))
+
+    def has(self, name: str) -> bool:
+        """Whether that viewer is connected."""
+        return name in self._viewers
+
+    async def _wait_for(self, name: str, viewer: ViewerPort) -> None:
+        await viewer.wait_closed()
+        await self.dismiss(name)
+
+
+class Rooms:
+    """Opens, finds and closes rooms.
+
+    Args:
+        sessions: the sessions themselves.
+        performer: makes an unconnected peer for a performer.
+        viewer: makes an unconnected peer for a viewer.
+    """
+
+    def __init__(
+        self, sessions: SessionBook, *, performer: Callable[[], PerformerPort], viewer: Callable[[], ViewerPort]
+    ) -> None:
+        self._sessions = sessions
+        self._performer = performer
+        self._viewer = viewer
+        self._rooms: dict[str, Room] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opening = 0
+        self._past: Counter[str] = Counter()
+        self.closing = False
+
+    @property
+    def capacity(self) -> int:
+        return self._sessions.capacity
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(tuple(self._rooms.values()))
+
+    def reports(self) -> tuple[Report, ...]:
+        """The reports of all open sessions."""
+        return tuple(room.entry.session.report() for room in self)
+
+    def frames(self) -> Counter[str]:
+        """Frames by outcome since the service started, sessions that have ended included."""
+        total = Counter(self._past)
+        for report in self.reports():
+            total.update(report.frames)
+        return total
+
+    async def open(self, offer: str, order: Order) -> tuple[OpenSession, str]:
+        """Connect a performer and start a session; when any step fails nothing stays open.
+
+        Returns:
+            The session and the SDP answer.
+
+        Raises:
+            Busy: every place is taken, or the service is closing.
+            BadRequest: the offer cannot be answered.
+            NotFound: there is no such persona.
+        """
+        # Offers that are being answered count too: negotiating takes a while, and it must not be for nothing.
+        if self.closing or len(self._sessions) + self._opening >= self.capacity:
+            raise Busy(
+                f"All {self.capacity} places for performers are taken.",
+                "Stop another session, or start livefake with a larger --capacity.",
+            )
+        self._opening += 1
+        try:
+            async with AsyncExitStack() as undo:
+                peer = self._performer()
+                undo.push_async_callback(peer.close)
+                answer = await peer.accept(offer)
+                entry = await self._sessions.open(order, peer.source)
+                undo.push_async_callback(self._end, entry.id)
+                entry.session.add(peer.sink)
+                room = self._rooms[entry.id] = Room(entry, peer)
+                task = asyncio.create_task(self._attend(room))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                undo.pop_all()
+        finally:
+            self._opening -= 1
+        return entry, answer
+
+    async def watch(self, key: str, offer: str) -> tuple[str, str]:
+        """Connect a viewer to the session with that view key; returns the viewer's id and the SDP answer.
+
+        Raises:
+            Busy: the session has all the viewers it may have.
+            BadRequest: the offer cannot be answered.
+            NotFound: there is no such session.
+        """
+        return await self._room(key).admit(self._viewer, offer)
+
+    async def leave(self, key: str, viewer: str) -> None:
+        """Disconnect a viewer.
+
+        Raises:
+            NotFound: there is no such session or viewer.
+        """
+        room = self._room(key)
+        if not room.has(viewer):
+            raise NotFound("This viewer has already left.")
+        await room.dismiss(viewer)
+
+    def knows(self, key: str) -> None:
+        """Check a view key.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        self._room(key)
+
+    async def close(self, within: float) -> None:
+        """Close every room, in at most that many seconds; new ones are refused from now on."""
+        self.closing = True
+        try:
+            async with asyncio.timeout(within):
+                await _quietly(self._sessions.close_all(), *(room.close() for room in self), *self._tasks)
+        except TimeoutError:
+            _LOG.warning("Some connections did not close within %g s and were dropped.", within)
+
+    def _room(self, key: str) -> Room:
+        room = self._rooms.get(self._sessions.find_view(key).id)
+        if room is None:
+            raise NotFound("This viewer link is for a session that has ended.", "Open the new session's viewer link.")
+        return room
+
+    async def _attend(self, room: Room) -> None:
+        number, id = room.entry.session.number, room.entry.id
+        _LOG.info("Session %d opened; %d of %d places taken.", number, len(self), self.capacity)
+        try:
+            await room.wait_over()
+        finally:
+            await _quietly(self._end(id), room.close())
+            # No await between these two: a scrape sees the frames of this session once, never twice or not at all.
+            del self._rooms[id]
+            self._past.update(room.entry.session.report().frames)
+            _LOG.info("Session %d closed.", number)
+
+    async def _end(self, id: str) -> None:
+        # The session may have ended by itself, and left the book.
+        with suppress(NotFound):
+            await self._sessions.close(id)
+
+
+async def _first(*waits: Awaitable[object]) -> None:
+    """Return when one of them is done, and cancel the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _quietly(*steps: Awaitable[object]) -> None:
+    """Do all the steps of a clean-up: one that fails is logged and does not keep the others from being done."""
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            _LOG.warning("A connection did not close cleanly.", exc_info=outcome)

@@ -1,0 +1,41 @@
+"""The pages for people, and the demo clip they can use in place of a camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from livefake.errors import NotFound
+from livefake.server.service import ServiceOf
+
+__all__ = ["router"]
+
+router: Final = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def index(service: ServiceOf) -> FileResponse:
+    """The performer's page."""
+    return _file(service.web / "index.html")
+
+
+@router.get("/view/{key}")
+async def view(key: str, service: ServiceOf) -> FileResponse:
+    """The viewer's page, which OBS opens as a browser source."""
+    service.rooms.knows(key)
+    return _file(service.web / "view.html")
+
+
+@router.get("/demo/{name}")
+async def demo(name: Literal["performer.mp4", "still.jpg"], service: ServiceOf) -> FileResponse:
+    """The demo clip or its still; parts of it can be asked for (RFC 9110, section 14)."""
+    return _file(service.demo / name)
+
+
+def _file(path: Path) -> FileResponse:
+    if not path.is_file():
+        raise NotFound(f"The file {path.name} is missing from this installation.", "Install livefake again.")
+    return FileResponse(path)

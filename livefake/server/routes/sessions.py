@@ -1,0 +1,65 @@
+"""Sessions: open one with a WebRTC offer, watch its state, change it, end it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from fastapi import APIRouter, Request
+
+from livefake.server.schemas import Offer, Opened, ProblemBody, SessionChange, SessionState
+from livefake.server.service import ServiceOf
+from livefake.sessions import Order
+
+__all__ = ["router"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+router: Final = APIRouter(prefix="/api/sessions", responses={404: {"model": ProblemBody}, 422: {"model": ProblemBody}})
+
+
+@router.post("", status_code=201, responses={403: {"model": ProblemBody}, 503: {"model": ProblemBody}})
+async def open_session(offer: Offer, request: Request, service: ServiceOf) -> Opened:
+    """Open a session: consent and a free place first, then the answer to the offer."""
+    service.notice.check(offer.consent.notice, offer.consent.accepted)
+    persona = service.persona(offer.persona)
+    entry, answer = await service.rooms.open(offer.sdp, Order(persona=persona.id, others=offer.others))
+    _LOG.info(
+        "The performer of session %d agreed to notice %s (%s).", entry.session.number, service.notice.id, offer.source
+    )
+    return Opened(
+        id=entry.id, sdp=answer, view_url=f"{_own_address(request)}/view/{entry.view_key}", persona=persona.id
+    )
+
+
+@router.get("/{id}")
+async def read_session(id: str, service: ServiceOf) -> SessionState:
+    """Tell what a session does at this moment, and how long it takes for it."""
+    return SessionState.of(id, service.sessions.find(id).session.report())
+
+
+@router.patch("/{id}")
+async def change_session(id: str, change: SessionChange, service: ServiceOf) -> SessionState:
+    """Change the persona or the treatment of other people, or resume after a hold."""
+    session = service.sessions.find(id).session
+    if change.persona is not None:
+        # A persona that nobody has worn yet is read from disk, and the other sessions must not wait for that.
+        await asyncio.to_thread(session.wear, service.persona(change.persona).id)
+    if change.others is not None:
+        session.treat_others(change.others)
+    if change.resume:
+        session.resume()
+    return SessionState.of(id, session.report())
+
+
+@router.delete("/{id}", status_code=204)
+async def end_session(id: str, service: ServiceOf) -> None:
+    """End a session and disconnect everybody in it."""
+    service.sessions.find(id)
+    await service.sessions.close(id)
+
+
+def _own_address(request: Request) -> str:
+    # A browser's Origin was compared with the Host header already, and knows of TLS that a reverse proxy adds.
+    return request.headers.get("origin") or f"http://{request.headers['host']}"

@@ -1,0 +1,206 @@
+"""Bodies of the HTTP interface, as they appear in the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from livefake.flow.timing import Timing
+from livefake.server.notice import Notice
+from livefake.session import Others, Report, State
+from livefake.swap.persona import PersonaCard
+
+__all__ = [
+    "Consent",
+    "Costs",
+    "Frames",
+    "Health",
+    "NoticeText",
+    "Offer",
+    "Opened",
+    "PersonaEntry",
+    "ProblemBody",
+    "ProblemText",
+    "SessionChange",
+    "SessionState",
+    "Status",
+]
+
+
+class _Asked(BaseModel):
+    """What a client sends: a field that does not exist is a mistake worth telling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Told(BaseModel):
+    """What the service answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ProblemText(_Told):
+    """What went wrong, and what to do about it."""
+
+    problem: str
+    remedy: str
+
+
+class ProblemBody(_Told):
+    """The body of every error."""
+
+    error: ProblemText
+
+
+class Health(_Told):
+    """The service is up."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Status(_Told):
+    """The service at a glance: ``open`` of ``capacity`` places are taken."""
+
+    version: str
+    ready: bool
+    capacity: int
+    open: int
+    engine: str
+
+
+class NoticeText(_Told):
+    """What a performer must have read before a session starts."""
+
+    id: str
+    title: str
+    paragraphs: tuple[str, ...]
+    tick: str
+
+    @classmethod
+    def of(cls, notice: Notice) -> NoticeText:
+        """The notice with its id."""
+        return cls(id=notice.id, title=notice.title, paragraphs=notice.paragraphs, tick=notice.tick)
+
+
+class PersonaEntry(_Told):
+    """A persona to choose; ``portrait`` is the path of its picture."""
+
+    id: str
+    title: str
+    kind: str
+    description: str
+    portrait: str
+
+    @classmethod
+    def of(cls, card: PersonaCard) -> PersonaEntry:
+        """The card as the page shows it."""
+        return cls(
+            id=card.id,
+            title=card.title,
+            kind=card.kind,
+            description=card.description,
+            portrait=f"/api/personas/{card.id}/portrait.jpg",
+        )
+
+
+class Consent(_Asked):
+    """A performer's yes: the id of the notice that was read, and whether the tick was set."""
+
+    notice: str = Field(max_length=64)
+    accepted: StrictBool
+
+
+class Offer(_Asked):
+    """A session to open."""
+
+    sdp: str = Field(min_length=1, description="The browser's WebRTC offer.")
+    persona: str = Field(min_length=1, max_length=64, description="Id of the persona to wear.")
+    consent: Consent
+    source: Literal["camera", "clip"] = Field(description="What the browser sends: its camera or the demo clip.")
+    others: Others = Field(default=Others.BLUR, description="What happens to other people's faces.")
+
+
+class Opened(_Told):
+    """A session that has started; whoever has ``view_url`` can watch it."""
+
+    id: str
+    sdp: str
+    view_url: str
+    persona: str
+
+
+class SessionChange(_Asked):
+    """What to change; everything left out stays as it is."""
+
+    persona: str | None = Field(default=None, min_length=1, max_length=64)
+    others: Others | None = None
+    resume: StrictBool = Field(default=False, description="Show the picture again after a session that held.")
+
+
+class Costs(_Told):
+    """Milliseconds a frame: median and 95th percentile of the wall clock, and mean processor time."""
+
+    p50_ms: float
+    p95_ms: float
+    cpu_ms: float
+
+    @classmethod
+    def of(cls, timing: Timing) -> Costs:
+        """The timing of a stage or of the whole frame."""
+        return cls(p50_ms=timing.p50_ms, p95_ms=timing.p95_ms, cpu_ms=timing.cpu_ms)
+
+
+class Frames(_Told):
+    """Frames since the session started, by what became of them."""
+
+    arrived: int = 0
+    swapped: int = 0
+    held: int = 0
+    carded: int = 0
+    dropped: int = 0
+    late: int = 0
+    failed: int = 0
+
+
+class SessionState(_Told):
+    """A session at this moment."""
+
+    id: str
+    state: State
+    reason: str
+    needs_resume: bool
+    persona: str
+    others: Others
+    source_fps: float
+    shown_fps: float
+    width: int
+    height: int
+    frames: Frames
+    frame: Costs
+    stages: dict[str, Costs]
+    server_ms: float
+    quality: str
+    queue_depth: int
+
+    @classmethod
+    def of(cls, id: str, report: Report) -> SessionState:
+        """The session's report under its id."""
+        return cls(
+            id=id,
+            state=report.state,
+            reason=report.reason,
+            needs_resume=report.needs_resume,
+            persona=report.persona,
+            others=report.others,
+            source_fps=report.source_fps,
+            shown_fps=report.shown_fps,
+            width=report.width,
+            height=report.height,
+            frames=Frames(**report.frames),
+            frame=Costs.of(report.frame),
+            stages={name: Costs.of(timing) for name, timing in report.stages.items()},
+            server_ms=report.server_ms,
+            quality=report.quality,
+            queue_depth=report.queue_depth,
+        )
