@@ -1,0 +1,165 @@
+"""``livefake serve``: load the models, print one address, serve until Ctrl-C.
+
+The command raises ``LivefakeError`` where a setting does not fit, the port is taken or a model cannot be loaded; the
+program around it shows that to the person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import errno
+import logging
+import os
+import socket
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from livefake.cli.tools import open_studio
+from livefake.errors import BadRequest, Busy
+from livefake.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from livefake.server.service import Service
+
+__all__ = ["build_service", "listen", "serve"]
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="Name or address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one.")] = None,
+    capacity: Annotated[int | None, typer.Option(help="Performers at once.")] = None,
+    latency_ms: Annotated[
+        float | None, typer.Option("--latency", help="How old a picture may be when it is shown, in milliseconds.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for fetched and compiled models.")] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A further name for this service, as a reverse proxy shows it.")
+    ] = None,
+    expose: Annotated[
+        bool,
+        typer.Option(
+            "--expose",
+            help="Allow --host to be something other than this computer alone. Whoever gets the printed address can "
+            "then use the service over the network, unencrypted; browsers give a page the camera only over HTTPS, so "
+            "put a reverse proxy with TLS in front.",
+        ),
+    ] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the address in a browser.")] = False,
+) -> None:
+    """Start the service and print the address to open."""
+    wanted = read_settings(
+        os.environ,
+        host=host,
+        port=port,
+        capacity=capacity,
+        latency_ms=latency_ms,
+        cache=cache,
+        allowed_hosts=tuple(name.lower() for name in allow_host) if allow_host else None,
+        expose=expose,
+    )
+    console = Console(stderr=True)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("livefake").setLevel(logging.INFO)
+    # uvicorn and asyncio.run hand Ctrl-C on once everything is closed: the way a person ends the service, no error.
+    with suppress(KeyboardInterrupt), listen(wanted) as listener:
+        settings = dataclasses.replace(wanted, port=listener.getsockname()[1])
+        service = build_service(settings, console)
+        _run(service, listener, console, open_browser=open_browser)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the port before the models are loaded, so that a taken one is told at once.
+
+    Returns:
+        A listening socket; connections wait in its queue until the service runs.
+
+    Raises:
+        Busy: another program has the port.
+        BadRequest: this computer has no such address, or the port needs rights that we lack.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # A port that an ended run used a moment ago counts as free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        where = f"port {settings.port} on {settings.host}"
+        if error.errno == errno.EADDRINUSE:
+            raise Busy(f"Another program uses {where}.", "Stop it, or choose another port with --port.") from error
+        raise BadRequest(
+            f"livefake cannot listen on {where}: {error.strerror}.", "Choose another --host or --port."
+        ) from error
+    return listener
+
+
+def build_service(settings: Settings, console: Console) -> Service:
+    """Load the models, fetching them first where they are missing, and put the parts of the service together.
+
+    Raises:
+        LivefakeError: a model, a persona or a folder is missing or damaged.
+    """
+    from livefake.clock import monotonic, nanos
+    from livefake.media.holdcard import CardPainter
+    from livefake.media.webrtc.bitrate import Bitrate
+    from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
+    from livefake.resources import models_folder, web_folder
+    from livefake.server.service import Service
+    from livefake.sessions import Sessions
+
+    studio = open_studio(console, settings)
+    bitrate = Bitrate(at_360p=round(settings.bitrate * 0.4), at_720p=settings.bitrate)
+    return Service(
+        settings=settings,
+        sessions=Sessions(
+            studio,
+            capacity=settings.capacity,
+            latency=nanos(settings.latency_ms),
+            painter=CardPainter(),
+            clock=monotonic,
+        ),
+        personas=studio.personas,
+        performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
+        viewer=lambda: ViewerPeer(clock=monotonic, bitrate=bitrate),
+        clock=monotonic,
+        engine=studio.engine,
+        web=web_folder(),
+        demo=models_folder() / "demo",
+    )
+
+
+def _run(service: Service, listener: socket.socket, console: Console, *, open_browser: bool) -> None:
+    import uvicorn
+
+    from livefake.server.access import address
+    from livefake.server.app import build_app
+
+    config = uvicorn.Config(
+        build_app(service),
+        # Its access log would write view keys and the token; livefake.server.middleware writes its own lines.
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        # Requests that are being answered get this second, sessions then get ``livefake.server.app.GRACE``.
+        timeout_graceful_shutdown=1,
+    )
+    url = address(service.settings)
+    console.print("livefake runs. Open this address; Ctrl-C ends it.")
+    # The one line on standard output, so that a script can read it.
+    typer.echo(url)
+    if open_browser:
+        webbrowser.open(url)
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))

@@ -1,0 +1,84 @@
+"""``livefake swap``: a file instead of a camera."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from livefake.cli.tools import open_studio, settings, write_json
+from livefake.compose.others import Others
+
+if TYPE_CHECKING:
+    from livefake.flow.timing import Timings
+    from livefake.offline import FileReport
+
+__all__ = ["swap"]
+
+NOTHING_SWAPPED = 3
+"""Exit code when the file was written but no frame in it could be swapped."""
+
+
+def swap(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Video file to read.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="MP4 file to write.")],
+    persona: Annotated[str, typer.Option(help="Who to become; see: livefake personas list")],
+    others: Annotated[Others, typer.Option(help="What happens to other people's faces.")] = Others.BLUR,
+    report: Annotated[Path | None, typer.Option(help="Write counts and timings to this JSON file.")] = None,
+) -> None:
+    """Swap the largest face of a video; every frame is labelled and marked, and the sound is kept.
+
+    Frames without that face show the last swapped picture or a card, never the original. The exit code is 0,
+    3 when no frame could be swapped, 1 for any other problem.
+    """
+    from livefake.clock import monotonic
+    from livefake.flow.timing import Timings
+    from livefake.media.holdcard import CardPainter
+    from livefake.offline import patient_budget, swap_file
+
+    console = Console(stderr=True)
+    studio, timings = open_studio(console, settings()), Timings(size=100_000)
+    rig = studio.rig(
+        persona,
+        session=secrets.randbits(36),
+        others=others,
+        budget=patient_budget(),
+        clock=monotonic,
+        # Decoder and encoder work on threads of their own meanwhile; the stages are charged for theirs only.
+        cpu_clock=time.thread_time_ns,
+        observers=(timings,),
+    )
+    columns = (TextColumn("Swapping"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("swap", total=None)
+        done = swap_file(
+            source,
+            target,
+            rig,
+            CardPainter(),
+            clock=monotonic,
+            progress=lambda count, total: bar.update(task, completed=count, total=total or None),
+        )
+    if report is not None:
+        write_json(_report(done, timings), report)
+    console.print(
+        f"{target}: {done.swapped} of {done.frames} frames swapped, {done.held} held, {done.carded} on the card,"
+        f" in {done.seconds:.1f} s."
+    )
+    if not done.swapped:
+        console.print("No face could be swapped in this file.")
+        raise typer.Exit(NOTHING_SWAPPED)
+
+
+def _report(done: FileReport, timings: Timings) -> dict[str, object]:
+    from livefake.flow.timing import FRAME
+
+    stages = {name: asdict(timing) for name, timing in timings.report().items()}
+    frame = stages.pop(FRAME, None)
+    return {**asdict(done), "stages": stages, "frame": frame}

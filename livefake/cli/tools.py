@@ -1,0 +1,79 @@
+"""What several commands share: the studio with its weights, and printing JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from livefake.errors import LivefakeError
+from livefake.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from livefake.engine.weights import Weights
+    from livefake.studio import Studio
+
+__all__ = ["open_studio", "open_weights", "settings", "write_json"]
+
+
+def settings() -> Settings:
+    """The settings that count for commands that serve nothing: the folders, from the environment.
+
+    Raises:
+        BadRequest: a variable cannot be read, or a value is out of range.
+    """
+    return read_settings(os.environ)
+
+
+def open_weights(chosen: Settings) -> Weights:
+    """The manifest's files in the cache folder.
+
+    Raises:
+        WeightsError: the manifest cannot be read.
+    """
+    from livefake.engine.weights import Weights
+    from livefake.resources import models_folder
+
+    return Weights(models_folder() / "manifest.toml", chosen.cache / "weights")
+
+
+def open_studio(console: Console, chosen: Settings) -> Studio:
+    """Load what every swap needs, fetching the weights first when they are not there.
+
+    Args:
+        console: told what is being done.
+        chosen: names the folders.
+
+    Raises:
+        LivefakeError: something is missing or damaged and cannot be fetched.
+    """
+    from livefake.resources import models_folder
+    from livefake.studio import Studio
+    from livefake.trust.issuer import issuer_number
+
+    weights = open_weights(chosen)
+    if weights.missing():
+        weights.fetch(console.print)
+    with console.status("Loading the models"):
+        studio = Studio(models_folder(), weights, chosen.cache, issuer=issuer_number(chosen.data))
+        studio.warm_up()
+    return studio
+
+
+def write_json(value: object, path: Path | None) -> None:
+    """Print a value as JSON, or write it to a file.
+
+    Raises:
+        LivefakeError: the file cannot be written.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if path is None or str(path) == "-":
+        print(text)
+        return
+    try:
+        path.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        raise LivefakeError(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from error
