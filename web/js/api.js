@@ -1,0 +1,155 @@
+/**
+ * The HTTP interface of the livefake server, one function a request.
+ * @module api
+ */
+
+import { Trouble } from "./trouble.js";
+
+/** @typedef {"blur" | "leave" | "swap"} Others What happens to faces other than the performer's. */
+/** @typedef {"camera" | "clip"} SourceKind */
+/** @typedef {"waiting" | "live" | "held" | "card" | "ended"} SessionState */
+/** @typedef {{version: string, ready: boolean, capacity: number, open: number, engine: string}} ServiceStatus */
+/** @typedef {{id: string, title: string, paragraphs: string[], tick: string}} Notice */
+/** @typedef {{id: string, title: string, kind: string, description: string, portrait: string}} Persona */
+/** @typedef {{p50_ms: number, p95_ms: number, cpu_ms: number}} Timing */
+/** @typedef {{arrived: number, swapped: number, held: number, carded: number, dropped: number}} FrameCounts */
+/**
+ * @typedef {object} SessionReport
+ * @property {string} id
+ * @property {SessionState} state
+ * @property {string} reason
+ * @property {boolean} needs_resume
+ * @property {string} persona
+ * @property {number} source_fps
+ * @property {number} shown_fps
+ * @property {number} width
+ * @property {number} height
+ * @property {FrameCounts} frames
+ * @property {Timing} frame
+ * @property {Record<string, Timing>} stages
+ * @property {number} server_ms Median from a frame's arrival to its showing, milliseconds.
+ * @property {string} quality
+ */
+/**
+ * @typedef {object} SessionRequest
+ * @property {string} sdp
+ * @property {string} persona
+ * @property {{notice: string, accepted: true}} consent
+ * @property {SourceKind} source
+ * @property {Others} others
+ */
+/** @typedef {{id: string, sdp: string, view_url: string, persona: string}} SessionAnswer */
+/** @typedef {{persona?: string, others?: Others, resume?: true}} SessionChange */
+
+/** @returns {Promise<ServiceStatus>} */
+export const getStatus = () => json("GET", "/api/status");
+
+/** @returns {Promise<Notice>} */
+export const getNotice = () => json("GET", "/api/notice");
+
+/** @returns {Promise<Persona[]>} */
+export const getPersonas = () => json("GET", "/api/personas");
+
+/**
+ * @param {SessionRequest} request
+ * @returns {Promise<SessionAnswer>}
+ */
+export const openSession = (request) => json("POST", "/api/sessions", request);
+
+/**
+ * @param {string} id
+ * @returns {Promise<SessionReport>}
+ */
+export const getSession = (id) => json("GET", sessionPath(id));
+
+/**
+ * @param {string} id
+ * @param {SessionChange} change
+ * @returns {Promise<SessionReport>}
+ */
+export const changeSession = (id, change) => json("PATCH", sessionPath(id), change);
+
+/**
+ * End a session. Also works while the page is being closed: the browser finishes the request on its own.
+ * @param {string} id
+ * @returns {Promise<void>}
+ */
+export async function closeSession(id) {
+  await send("DELETE", sessionPath(id), { keepalive: true });
+}
+
+/**
+ * Start watching a session as a viewer (WHEP).
+ * @param {string} key Last part of the view address.
+ * @param {string} offer SDP.
+ * @returns {Promise<{sdp: string, location: string | null}>} The answer, and where to leave.
+ */
+export async function openView(key, offer) {
+  const response = await send("POST", `/whep/${encodeURIComponent(key)}`, {
+    headers: { "Content-Type": "application/sdp" },
+    body: offer,
+  });
+  return { sdp: await response.text(), location: response.headers.get("Location") };
+}
+
+/**
+ * Stop watching.
+ * @param {string} location As given by {@link openView}.
+ * @returns {Promise<void>}
+ */
+export async function closeView(location) {
+  await send("DELETE", location, { keepalive: true });
+}
+
+/** @param {string} id */
+const sessionPath = (id) => `/api/sessions/${encodeURIComponent(id)}`;
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @returns {Promise<any>} The parsed answer; its shape is what the caller's annotation says.
+ */
+async function json(method, path, body) {
+  const content =
+    body === undefined ? {} : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const response = await send(method, path, content);
+  return response.json();
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<Response>}
+ * @throws {Trouble} The server cannot be reached, or refused; then with its own words.
+ */
+async function send(method, path, init = {}) {
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(path, { method, credentials: "same-origin", cache: "no-store", ...init });
+  } catch {
+    throw new Trouble(
+      "livefake does not answer.",
+      "Check that the program is still running, then try again.",
+      "offline",
+    );
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<Trouble>}
+ */
+async function refusal(response) {
+  const code = `http-${response.status}`;
+  try {
+    const { error } = await response.json();
+    return new Trouble(error.problem, error.remedy, code);
+  } catch {
+    return new Trouble(`livefake answered with status ${response.status}.`, "Reload the page and try again.", code);
+  }
+}

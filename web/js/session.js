@@ -1,0 +1,256 @@
+/**
+ * One session on air: opens it, watches it once a second, changes it, ends it. Knows nothing of the page's layout.
+ * @module session
+ */
+
+import { changeSession, closeSession, getSession, openSession } from "./api.js";
+import { FrameCounter, NOTHING, delayOf, measureRefresh, median, partsBetween, readReport } from "./meter.js";
+import { phaseOf } from "./phases.js";
+import { connect } from "./rtc.js";
+import { Trouble, asTrouble } from "./trouble.js";
+
+/** @typedef {import("./api.js").SessionChange} SessionChange */
+/** @typedef {import("./api.js").SessionReport} SessionReport */
+/** @typedef {import("./meter.js").DelayParts} DelayParts */
+/** @typedef {import("./phases.js").Phase} Phase */
+/**
+ * @typedef {object} Order What to open.
+ * @property {import("./source.js").Source} source
+ * @property {import("./settings.js").Settings} settings
+ * @property {string} notice Id of the notice that was agreed to.
+ */
+/** @typedef {{local: HTMLVideoElement, remote: HTMLVideoElement}} Videos */
+/**
+ * @typedef {object} Snapshot Everything there is to show at one moment.
+ * @property {Phase} phase
+ * @property {string} reason
+ * @property {number} seconds
+ * @property {number | null} delayMs
+ * @property {DelayParts | null} parts
+ * @property {number} fps
+ * @property {number} localFrames
+ * @property {number} remoteFrames
+ * @property {number} width
+ * @property {number} height
+ * @property {SessionReport | null} report
+ */
+/** @typedef {{seconds: number, delayMs: number | null, fps: number | null, report: SessionReport | null}} Summary */
+/** @typedef {{onSnapshot: (snapshot: Snapshot) => void, onLost: (trouble: Trouble) => void}} Listener */
+
+const POLL_MS = 1000;
+const STALL_MS = 2500;
+const DISCONNECTED_MS = 4000;
+const MISSED_POLLS = 3;
+const HISTORY = 3600;
+
+/** A running session. */
+export class LiveSession {
+  /**
+   * Connect and start watching.
+   * @param {Order} order
+   * @param {Videos} videos Both elements; the session attaches the returned picture only.
+   * @param {Listener} listener
+   * @returns {Promise<LiveSession>}
+   * @throws {Trouble} The server refused or the connection could not be described.
+   */
+  static async open({ source, settings, notice }, videos, listener) {
+    let id = "";
+    let viewUrl = "";
+    try {
+      const { pc, remote } = await connect(source.track, settings.height, async (sdp) => {
+        const { persona, others } = settings;
+        const consent = { notice, accepted: /** @type {const} */ (true) };
+        const answer = await openSession({ sdp, persona, consent, source: source.kind, others });
+        id = answer.id;
+        viewUrl = answer.view_url;
+        return answer.sdp;
+      });
+      return new LiveSession(id, viewUrl, pc, remote, source.track, videos, listener);
+    } catch (error) {
+      if (id) closeSession(id).catch(() => undefined);
+      throw asTrouble(error);
+    }
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} viewUrl
+   * @param {RTCPeerConnection} pc
+   * @param {MediaStream} remote
+   * @param {MediaStreamTrack} track
+   * @param {Videos} videos
+   * @param {Listener} listener
+   */
+  constructor(id, viewUrl, pc, remote, track, videos, listener) {
+    this.id = id;
+    this.viewUrl = viewUrl;
+    this.pc = pc;
+    this.track = track;
+    this.videos = videos;
+    this.listener = listener;
+    this.opened = performance.now();
+    this.counters = { local: new FrameCounter(videos.local), remote: new FrameCounter(videos.remote) };
+    this.totals = NOTHING;
+    this.progress = { decoded: 0, at: this.opened };
+    this.missed = 0;
+    /** @type {SessionReport | null} */
+    this.report = null;
+    /** @type {number | null} */
+    this.refreshMs = null;
+    /** @type {number[]} */
+    this.delays = [];
+    /** @type {number[]} */
+    this.rates = [];
+    this.ended = new AbortController();
+
+    videos.remote.srcObject = remote;
+    const { signal } = this.ended;
+    pc.addEventListener("connectionstatechange", () => this.#connectionChanged(), { signal });
+    track.addEventListener("ended", () => this.#lose(sourceEnded()), { signal });
+    measureRefresh().then((ms) => (this.refreshMs = ms));
+    this.#poll();
+  }
+
+  /**
+   * Change the face, the treatment of other faces, or go on after a pause.
+   * @param {SessionChange} change
+   * @returns {Promise<void>}
+   */
+  async change(change) {
+    this.report = await changeSession(this.id, change);
+  }
+
+  /**
+   * End it here and on the server. Safe to call twice.
+   * @returns {void}
+   */
+  close() {
+    if (this.ended.signal.aborted) return;
+    this.ended.abort();
+    this.counters.local.stop();
+    this.counters.remote.stop();
+    this.videos.remote.srcObject = null;
+    this.pc.close();
+    // The server also notices that the connection is gone; a refusal here changes nothing.
+    closeSession(this.id).catch(() => undefined);
+  }
+
+  /** @returns {Summary} */
+  summary() {
+    return { seconds: this.#seconds(), delayMs: median(this.delays), fps: median(this.rates), report: this.report };
+  }
+
+  async #poll() {
+    const { signal } = this.ended;
+    try {
+      const [report, stats] = await Promise.all([getSession(this.id), this.pc.getStats()]);
+      if (signal.aborted) return;
+      this.missed = 0;
+      this.report = report;
+      this.#measure([...stats.values()], report);
+      if (report.state === "ended") {
+        this.#lose(new Trouble("The session has ended.", report.reason, "ended"));
+        return;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const trouble = gone(asTrouble(error));
+      this.missed += 1;
+      if (trouble.code !== "offline" || this.missed >= MISSED_POLLS) {
+        this.#lose(trouble);
+        return;
+      }
+    }
+    const timer = setTimeout(() => this.#poll(), POLL_MS);
+    signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  }
+
+  /**
+   * @param {unknown[]} stats
+   * @param {SessionReport} report
+   */
+  #measure(stats, report) {
+    const now = performance.now();
+    const before = this.totals;
+    this.totals = readReport(stats);
+    const decoded = this.totals.decoded - before.decoded;
+    const shownRate = this.counters.remote.rate();
+    // Hidden pages draw nothing, so frames are counted where they are decoded.
+    const fps = document.hidden ? (decoded * 1000) / Math.max(1, now - this.progress.at) : shownRate;
+    if (decoded > 0) this.progress = { decoded: this.totals.decoded, at: now };
+    const remoteFrames = Math.max(this.counters.remote.count, document.hidden ? this.totals.decoded : 0);
+    const phase = phaseOf(report, remoteFrames, now - this.progress.at > STALL_MS);
+    const parts = partsBetween(before, this.totals, report.server_ms ?? null, this.refreshMs);
+    const delayMs = phase === "live" ? delayOf(parts) : null;
+    if (delayMs !== null) remember(this.delays, delayMs);
+    if (phase === "live" && fps > 0) remember(this.rates, fps);
+
+    this.listener.onSnapshot({
+      phase,
+      reason: report.reason,
+      seconds: this.#seconds(),
+      delayMs,
+      parts,
+      fps,
+      localFrames: this.counters.local.count,
+      remoteFrames,
+      width: this.videos.remote.videoWidth,
+      height: this.videos.remote.videoHeight,
+      report,
+    });
+  }
+
+  #connectionChanged() {
+    const { signal } = this.ended;
+    const state = this.pc.connectionState;
+    if (state === "failed" || state === "closed") this.#lose(connectionLost());
+    if (state !== "disconnected") return;
+    const timer = setTimeout(() => {
+      if (this.pc.connectionState !== "connected") this.#lose(connectionLost());
+    }, DISCONNECTED_MS);
+    signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  }
+
+  /** @param {Trouble} trouble */
+  #lose(trouble) {
+    if (this.ended.signal.aborted) return;
+    this.close();
+    this.listener.onLost(trouble);
+  }
+
+  #seconds() {
+    return (performance.now() - this.opened) / 1000;
+  }
+}
+
+/**
+ * @param {number[]} history
+ * @param {number} value
+ */
+function remember(history, value) {
+  history.push(value);
+  if (history.length > HISTORY) history.shift();
+}
+
+/**
+ * The server's "no such session" means to the person here: it has ended.
+ * @param {Trouble} trouble
+ */
+const gone = (trouble) =>
+  trouble.code === "http-404"
+    ? new Trouble("The session has ended on the server.", "Connect again to go on.")
+    : trouble;
+
+const connectionLost = () =>
+  new Trouble(
+    "The connection to livefake was lost.",
+    "Check that the program is still running, then connect again.",
+    "lost",
+  );
+
+const sourceEnded = () =>
+  new Trouble(
+    "The camera stopped sending pictures.",
+    "Plug it in again or free it, then connect again.",
+    "source-ended",
+  );

@@ -1,0 +1,67 @@
+/**
+ * What the page remembers between visits. Consent is not among it, on purpose: it is asked for every time.
+ * @module settings
+ */
+
+/** @typedef {import("./api.js").SourceKind} SourceKind */
+/** @typedef {import("./api.js").Others} Others */
+/**
+ * @typedef {object} Settings
+ * @property {string} persona
+ * @property {SourceKind} source
+ * @property {Others} others
+ * @property {string} device Device id of the camera; empty for the browser's choice.
+ * @property {360 | 720} height Lines of the picture that is sent.
+ */
+
+const KEY = "livefake.settings";
+
+/** @type {Readonly<Settings>} */
+const DEFAULTS = Object.freeze({ persona: "", source: "camera", others: "blur", device: "", height: 720 });
+
+/**
+ * Read what was remembered; anything missing or no longer valid takes its default.
+ * @param {string} query The page's query string: `source=clip` wins over what was remembered.
+ * @returns {Settings}
+ */
+export function loadSettings(query) {
+  const stored = read();
+  const asked = new URLSearchParams(query).get("source");
+  return {
+    persona: typeof stored.persona === "string" ? stored.persona : DEFAULTS.persona,
+    source: oneOf(asked, ["camera", "clip"]) ?? oneOf(stored.source, ["camera", "clip"]) ?? DEFAULTS.source,
+    others: oneOf(stored.others, ["blur", "leave", "swap"]) ?? DEFAULTS.others,
+    device: typeof stored.device === "string" ? stored.device : DEFAULTS.device,
+    height: stored.height === 360 ? 360 : DEFAULTS.height,
+  };
+}
+
+/**
+ * @param {Settings} settings
+ * @returns {void}
+ */
+export function saveSettings(settings) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(settings));
+  } catch {
+    // Storage may be switched off or full. Everything works without it.
+  }
+}
+
+/** @returns {Record<string, unknown>} */
+function read() {
+  try {
+    const stored = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    return stored !== null && typeof stored === "object" ? stored : {};
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * @template {string} T
+ * @param {unknown} value
+ * @param {readonly T[]} allowed
+ * @returns {T | undefined}
+ */
+const oneOf = (value, allowed) => allowed.find((one) => one === value);
