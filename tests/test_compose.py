@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from livefake.compose.blend import Blend, paste
@@ -51,9 +50,9 @@ def a_patch(frame: Frame, value: int = 255, level: tuple[int, int, int] = (90, 1
 def test_blend_empties_the_patches_and_says_so() -> None:
     frame = grey_frame()
     frame.patches = (a_patch(frame),)
-    Blend()(frame)
-    assert frame.patches == ()
-    assert "blend" in frame.done
+    blended = Blend()(frame)
+    assert blended.patches == ()
+    assert "blend" in blended.done
 
 
 def test_a_patch_that_hardly_covers_the_performer_is_refused() -> None:

@@ -49,7 +49,7 @@ async def test_a_session_opens_changes_and_ends(house: House, client: httpx.Asyn
     await house.settled()
     assert house.performers[0].closed
     problem(await client.get(path), 404)
-    problem(await client.delete(path), 404)
+    assert (await client.delete(path)).status_code == 204, "what has ended already is what was wanted"
 
 
 async def test_other_faces_are_blurred_unless_chosen(house: House, client: httpx.AsyncClient) -> None:
@@ -193,7 +193,7 @@ async def test_whep_connects_and_disconnects_a_viewer(house: House, client: http
         assert (await player.delete(place)).status_code == 204
         assert house.viewers[0].closed
         assert house.viewers[0].sink not in entry.session.sinks
-        problem(await player.delete(place), 404)
+        assert (await player.delete(place)).status_code == 204, "what has left already is what was wanted"
 
 
 async def test_a_browser_may_ask_whether_other_pages_can_use_whep(house: House) -> None:
@@ -228,4 +228,4 @@ async def test_an_offer_that_does_not_fit_takes_no_place(house: House, client: h
 @pytest.mark.parametrize("key", ["wrong", "%00", "%F0%9F%98%80", "%FF"])
 async def test_an_unknown_key_opens_nothing(client: httpx.AsyncClient, key: str) -> None:
     problem(await client.post(f"/whep/{key}", content=OFFER, headers=SDP), 404)
-    problem(await client.delete(f"/whep/{key}/viewer"), 404)
+    assert (await client.delete(f"/whep/{key}/viewer")).status_code == 204, "tells nothing about keys"

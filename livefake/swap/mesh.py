@@ -73,7 +73,7 @@ class MeshSwapper:
         points = face.points
         feather = _FEATHER * max(face.box.width, face.box.height)
         box = Box.around(points[OUTLINE], 2 * feather).within(frame.width, frame.height)
-        if min(box.width, box.height) < _SMALLEST:
+        if min(face.box.width, face.box.height) < _SMALLEST or min(box.width, box.height) < _SMALLEST:
             return None
         live = np.ascontiguousarray(points[:, :2] - np.array([box.left, box.top], np.float32))
         picture, source, _ = self._fitting(float(np.ptp(points[OUTLINE, 1])))

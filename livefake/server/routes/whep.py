@@ -6,11 +6,12 @@ headers. Candidates come complete in the offer; trickle ICE (PATCH) is not offer
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from livefake.errors import BadRequest
+from livefake.errors import BadRequest, NotFound
 from livefake.server.problems import Problem
 from livefake.server.schemas import ProblemBody
 from livefake.server.service import ServiceOf
@@ -55,8 +56,9 @@ async def watch(key: str, request: Request, service: ServiceOf) -> Response:
 
 @router.delete("/{key}/{viewer}", status_code=204)
 async def leave(key: str, viewer: str, service: ServiceOf) -> None:
-    """Disconnect a viewer."""
-    await service.rooms.leave(key, viewer)
+    """Disconnect a viewer; one that has left already is what was wanted."""
+    with suppress(NotFound):
+        await service.rooms.leave(key, viewer)
 
 
 @router.options("/{key}", status_code=204, include_in_schema=False)

@@ -1,0 +1,169 @@
+"""The whole path in a real Chromium: camera in, swapped, labelled and marked picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.browser import Server, chromium, chromium_path, go_live, grab, serve, write_camera
+from livefake.frame import Frame
+from livefake.resources import models_folder
+from livefake.trust.watermark.detect import Detector
+from tests.footage import CLIP, footage
+from tests.identity import descriptor, distance
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.models,
+    pytest.mark.skipif(chromium_path() is None, reason="there is no Chromium; on Debian: apt install chromium"),
+    # Playwright's synchronous interface leaves its event loop to the interpreter's exit.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+PERSONA = "edgar"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serve(["--capacity", "1"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    write_camera(CLIP, camera, (640, 360), frames=240)
+    with sync_playwright() as playwright, chromium(playwright, camera) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that must not complain."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    fresh = context.new_page()
+    complaints: list[str] = []
+    fresh.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    fresh.on("pageerror", lambda error: complaints.append(str(error)))
+    yield fresh
+    context.close()
+    assert complaints == []
+
+
+def stop(page: Page) -> None:
+    page.click("#stop")
+    page.wait_for_selector("#go:visible")
+
+
+def test_the_returned_picture_is_swapped_labelled_and_marked_at_20_frames_a_second(page: Page, server: Server) -> None:
+    go_live(page, server.url, persona=PERSONA)
+    page.wait_for_timeout(2000)
+    before = page.evaluate("livefake.stats()")
+    page.wait_for_timeout(5000)
+    after = page.evaluate("livefake.stats()")
+    assert (after["width"], after["height"]) == (640, 360)
+    assert (after["remoteFrames"] - before["remoteFrames"]) / 5 >= 20
+    pictures = []
+    for _ in range(40):
+        pictures.append(grab(page, "#remote"))
+        page.wait_for_timeout(60)
+    stop(page)
+
+    performer = descriptor(footage(1)[0].bgr())
+    persona = descriptor(np.asarray(cv2.imread(str(models_folder() / "personas" / PERSONA / "face.png")), np.uint8))
+    assert performer is not None
+    assert persona is not None
+    seen = [found for picture in pictures[::4] if (found := descriptor(picture)) is not None]
+    assert len(seen) >= 6
+    assert np.median([distance(found, persona) for found in seen]) < 0.5
+    assert np.median([distance(found, performer) for found in seen]) > 0.6
+
+    for picture in pictures:
+        corner = cv2.cvtColor(picture[8:40, -150:-16], cv2.COLOR_BGR2GRAY)
+        assert np.percentile(corner, 95) > 200, "the label's letters are bright"
+        assert np.percentile(corner, 20) < 90, "its plate is dark"
+
+    detector = Detector()
+    for picture in pictures:
+        detector.add(Frame.from_bgr(picture).y)
+    reading = detector.read()
+    assert reading.present
+    assert reading.payload is not None
+
+
+def test_obs_gets_the_picture_alone_without_a_cookie(page: Page, browser: Browser, server: Server) -> None:
+    go_live(page, server.url)
+    address = page.input_value("#view-url")
+    assert server.token not in address
+    stranger = browser.new_context(viewport={"width": 640, "height": 360})
+    view = stranger.new_page()
+    view.goto(address)
+    for _ in range(100):
+        if view.evaluate("document.querySelector('video').videoWidth") == 640:
+            break
+        view.wait_for_timeout(100)
+    view.wait_for_timeout(500)
+    shown = grab(view, "video")
+    assert shown.shape == (360, 640, 3)
+    assert shown.std() > 10
+    assert view.evaluate("document.body.innerText.trim()") == ""
+    stranger.close()
+    stop(page)
+
+
+def test_a_newcomer_without_a_camera_tries_the_clip(page: Page, server: Server) -> None:
+    go_live(page, server.url, source="clip")
+    page.click(f"label:has(input[name=live-persona][value={PERSONA}])")
+    page.wait_for_timeout(1500)
+    stats = page.evaluate("livefake.stats()")
+    assert stats["state"] == "live"
+    assert stats["remoteFrames"] > 10
+    stop(page)
+
+
+def test_nothing_starts_without_consent(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    page.wait_for_selector("#consent")
+    page.click("#go", force=True)
+    page.wait_for_timeout(500)
+    assert page.evaluate("livefake.stats().state") == "setup"
+
+
+def test_a_full_house_is_told_and_a_browser_that_leaves_makes_room(browser: Browser, server: Server) -> None:
+    contexts = [browser.new_context() for _ in range(2)]
+    first, second = (context.new_page() for context in contexts)
+    go_live(first, server.url)
+    second.goto(server.url)
+    second.check("#consent")
+    second.click("#go")
+    second.wait_for_selector("#banner:visible")
+    assert "place" in second.inner_text("#banner")
+    contexts[0].close()
+    second.wait_for_timeout(6000)
+    go_live(second, server.url)
+    contexts[1].close()
+
+
+def test_the_page_works_with_the_keyboard_and_on_a_phone(browser: Browser, server: Server, tmp_path: Path) -> None:
+    context = browser.new_context(viewport={"width": 375, "height": 812})
+    phone = context.new_page()
+    phone.goto(server.url)
+    phone.wait_for_selector("#consent")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 375
+    phone.focus("#consent")
+    phone.keyboard.press("Space")
+    assert phone.is_checked("#consent")
+    phone.focus("#go")
+    phone.keyboard.press("Enter")
+    for _ in range(150):
+        if phone.evaluate("livefake.stats().state") == "live":
+            break
+        phone.wait_for_timeout(100)
+    assert phone.evaluate("livefake.stats().state") == "live"
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 375
+    context.close()
