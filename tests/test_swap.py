@@ -5,13 +5,15 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from livefake.faces.geometry import LEFT_EYE, OUTLINE
 from livefake.frame import Box, Bytes, Drop, Face, Floats, Frame, Patch
 from livefake.resources import models_folder
 from livefake.swap.mesh import MeshSwapper, read_triangles
 from livefake.swap.persona import Persona, list_personas, load_persona
-from livefake.swap.raster import fill_map
+from livefake.swap.raster import paint_mesh
 from livefake.swap.stage import Swap
 from tests.album import a_face, grey_frame
 
@@ -39,31 +41,59 @@ def test_the_mesh_covers_the_face_without_eyes_and_mouth() -> None:
     assert canvas[eye[1], eye[0]] == 0
 
 
-def filled(live: Floats, persona: Floats, size: int = 40) -> tuple[Floats, Bytes]:
-    triangles = np.array([[0, 1, 2]], np.uint16)
-    sources, cover = np.zeros((2, size, size), np.float32), np.zeros((size, size), np.uint8)
-    fill_map(triangles, np.array([0], np.int32), live, persona, sources, cover)
-    return sources, cover
+def painted(live: Floats, persona: Floats, size: int = 40) -> tuple[Bytes, Bytes]:
+    """One triangle of a picture whose blue grows to the right and whose green grows downward."""
+    rows, columns = np.mgrid[:200, :200].astype(np.uint8)
+    picture = np.ascontiguousarray(np.dstack([columns, rows, np.full_like(rows, 7)]))
+    pixels, cover = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
+    order, triangles = np.array([0], np.int32), np.array([[0, 1, 2]], np.uint16)
+    paint_mesh(triangles, order, live, persona, picture, pixels, cover)
+    return pixels, cover
 
 
-def test_the_map_sends_corners_to_corners_and_the_middle_to_the_middle() -> None:
+def test_corners_go_to_corners_and_the_middle_to_the_middle() -> None:
     live = np.array([[5, 5], [35, 5], [5, 35]], np.float32)
     persona = np.array([[100, 50], [160, 50], [100, 110]], np.float32)
-    sources, cover = filled(live, persona)
-    assert sources[:, 5, 5].tolist() == [100, 50]
-    assert sources[:, 15, 15].tolist() == pytest.approx([120, 70])
-    assert cover[10, 10] == 255
-    assert cover[30, 30] == 0
+    pixels, cover = painted(live, persona)
+    assert pixels[5, 5].tolist() == [100, 50, 7]
+    assert pixels[15, 15].tolist() == [120, 70, 7]
+    assert pixels[35, 5].tolist() == [100, 110, 7]
+    inside = (np.add.outer(np.arange(40), np.arange(40)) <= 40) & (np.arange(40) >= 5) & (np.arange(40)[:, None] >= 5)
+    assert np.array_equal(cover == 255, inside)
+
+
+corners = st.lists(st.tuples(st.floats(-60, 100), st.floats(-60, 100)), min_size=3, max_size=3)
+
+
+@given(corners)
+def test_a_triangle_covers_the_pixels_whose_centres_it_holds(points: list[tuple[float, float]]) -> None:
+    live = np.array(points, np.float32)
+    (ax, ay), (bx, by), (cx, cy) = live.astype(np.float64)
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    _, cover = painted(live, np.array([[50, 50], [90, 50], [50, 90]], np.float32))
+    rows, columns = np.mgrid[:40, :40].astype(np.float64)
+    edges = [
+        (x1 - x0) * (rows - y0) - (y1 - y0) * (columns - x0)
+        for (x0, y0), (x1, y1) in (((ax, ay), (bx, by)), ((bx, by), (cx, cy)), ((cx, cy), (ax, ay)))
+    ]
+    # Centres within a hair of an edge may fall to either side.
+    hair = 1e-3 * max(abs(area), 1.0)
+    surely = np.logical_and.reduce([edge > hair for edge in edges])
+    never = np.logical_or.reduce([edge < -hair for edge in edges])
+    if area > 0.5:
+        assert (cover[surely] == 255).all()
+    if area > 0.5 or area < 0:
+        assert (cover[never] == 0).all()
 
 
 def test_a_triangle_that_shows_its_back_is_skipped() -> None:
     turned = np.array([[5, 5], [5, 35], [35, 5]], np.float32)
-    assert filled(turned, turned)[1].max() == 0
+    assert painted(turned, turned + 50)[1].max() == 0
 
 
 def test_points_far_outside_the_region_are_no_problem() -> None:
     live = np.array([[-500, -500], [900, -400], [-300, 800]], np.float32)
-    assert filled(live, live)[1].min() == 255
+    assert painted(live, np.array([[50, 50], [90, 50], [50, 90]], np.float32))[1].min() == 255
 
 
 def swapped(persona: Persona, face: Face, frame: Frame | None = None) -> Patch | None:

@@ -16,12 +16,13 @@ from livefake.errors import BadPersona
 from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, POINTS, RIGHT_EYE
 from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch
 from livefake.swap.persona import Persona
-from livefake.swap.raster import Triangles, fill_map
+from livefake.swap.raster import Triangles, paint_mesh
 
 __all__ = ["MeshSwapper", "read_triangles"]
 
 _SMALLEST: Final = 32
 _FEATHER: Final = 0.055
+_SIZES: Final = (1.0, 0.71, 0.5, 0.35, 0.25, 0.18, 0.125)
 _RAMP: Final = np.clip((np.arange(256, dtype=np.float32) - 136) * 255 / 104, 0, 255).astype(np.uint8)
 """Turns a blurred outline into a soft mask that ends inside it: half-way and less is nothing, so skin beyond
 the outline is never reached, and 94 % is everything."""
@@ -60,13 +61,16 @@ class MeshSwapper:
         # A face that is small on screen samples a small picture: no aliasing, and it stays in the cache.
         self._pictures: list[tuple[Bytes, Floats, float]] = []
         points = np.ascontiguousarray(persona.points[:, :2])
-        picture = _extend_skin(persona.picture, points)
-        while min(picture.shape[:2]) >= 128:
-            self._pictures.append((picture, points, float(np.ptp(points[OUTLINE, 1]))))
-            # Pixel centres at whole numbers: halving a picture maps x to (x + 0.5) / 2 - 0.5.
-            half = (picture.shape[1] // 2, picture.shape[0] // 2)
-            picture = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), np.uint8)
-            points = (points / 2 - 0.25).astype(np.float32)
+        full = _extend_skin(persona.picture, points)
+        height, width = full.shape[:2]
+        for share in _SIZES:
+            size = (round(width * share), round(height * share))
+            picture = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8)
+            # Pixel centres at whole numbers: another size maps x to (x + 0.5) * share - 0.5.
+            scaled = (points + 0.5) * np.array([size[0] / width, size[1] / height]) - 0.5
+            # A pixel inside the edge, so that the warp may look at a pixel's neighbours without asking.
+            inside = np.clip(scaled, 1, np.array(size) - 3).astype(np.float32)
+            self._pictures.append((picture, inside, float(np.ptp(inside[OUTLINE, 1]))))
 
     def __call__(self, frame: Frame, face: Face) -> Patch | None:
         """The persona in the live face's place; see ``Swapper``."""
@@ -77,12 +81,10 @@ class MeshSwapper:
             return None
         live = np.ascontiguousarray(points[:, :2] - np.array([box.left, box.top], np.float32))
         picture, source, _ = self._fitting(float(np.ptp(points[OUTLINE, 1])))
-        shape = (box.height, box.width)
-        sources, cover = np.zeros((2, *shape), np.float32), np.zeros(shape, np.uint8)
-        depth = points[:, 2][self._triangles].sum(1)
-        fill_map(self._triangles, np.argsort(-depth).astype(np.int32), live, source, sources, cover)
-        pixels = cv2.remap(picture, sources[0], sources[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return Patch(box, np.asarray(pixels, np.uint8), _mask(live, cover, feather), face)
+        pixels, cover = np.zeros((box.height, box.width, 3), np.uint8), np.zeros((box.height, box.width), np.uint8)
+        order = np.argsort(-points[:, 2][self._triangles].sum(1)).astype(np.int32)
+        paint_mesh(self._triangles, order, live, source, picture, pixels, cover)
+        return Patch(box, pixels, _mask(live, cover, feather), face)
 
     def _fitting(self, height: float) -> tuple[Bytes, Floats, float]:
         """The smallest picture of the persona that still has a pixel for each pixel on screen."""
@@ -128,15 +130,19 @@ def _mask(live: Floats, cover: Bytes, feather: float) -> Bytes:
         cover: (H, W) uint8, 255 where a triangle lies.
         feather: width of the soft edge, pixels.
     """
+    # Half the size is enough for something this soft, and a quarter of the work.
+    size = (cover.shape[1], cover.shape[0])
+    solid = np.ascontiguousarray(cover[::2, ::2])
     # Eyes and mouth are holes in the mesh: closed here, so that the soft edge runs along the outline only.
-    rings = [np.round(live[ring] * 16).astype(np.int32) for ring in (LEFT_EYE, RIGHT_EYE, INNER_MOUTH)]
-    solid = cv2.fillPoly(cover.copy(), rings, 255, cv2.LINE_8, 4)
+    rings = [np.round(live[ring] * 8).astype(np.int32) for ring in (LEFT_EYE, RIGHT_EYE, INNER_MOUTH)]
+    cv2.fillPoly(solid, rings, 255, cv2.LINE_8, 4)
     # The region has room around the outline, so only where the picture's edge cuts the face does the border
     # matter: there the face goes on outside, and must not fade.
-    width = max(3, int(feather * 2) | 1)
+    width = max(3, int(feather) | 1)
     for _ in range(2):
-        solid = cv2.blur(solid, (width, width), dst=solid, borderType=cv2.BORDER_REPLICATE)
+        cv2.blur(solid, (width, width), dst=solid, borderType=cv2.BORDER_REPLICATE)
     soft = cv2.LUT(solid, _RAMP)
-    holes = cv2.fillPoly(np.zeros_like(cover), rings, 255, cv2.LINE_AA, 4)
-    small = max(3, int(feather * 0.35) | 1)
-    return np.asarray(cv2.subtract(soft, cv2.blur(holes, (small, small))), np.uint8)
+    holes = cv2.fillPoly(np.zeros_like(solid), rings, 255, cv2.LINE_AA, 4)
+    small = max(3, int(feather * 0.18) | 1)
+    mask = cv2.subtract(soft, cv2.blur(holes, (small, small)))
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -1,4 +1,4 @@
-"""The inner loop of the mesh warp: which persona pixel belongs to each pixel of the live face."""
+"""The inner loop of the mesh warp: paints a picture, triangle by triangle, onto another mesh."""
 
 from __future__ import annotations
 
@@ -8,32 +8,40 @@ from numpy.typing import NDArray
 
 from livefake.frame import Bytes, Floats
 
-__all__ = ["Triangles", "fill_map"]
+__all__ = ["Triangles", "paint_mesh"]
 
 Triangles = NDArray[np.uint16]
 """(T, 3), numbers of mesh points, clockwise on the screen."""
 
 
 @numba.njit(
-    "void(uint16[:, ::1], int32[::1], float32[:, ::1], float32[:, ::1], float32[:, :, ::1], uint8[:, ::1])",
+    "void(uint16[:, ::1], int32[::1], float32[:, ::1], float32[:, ::1], uint8[:, :, ::1], uint8[:, :, ::1],"
+    " uint8[:, ::1])",
     cache=True,
     nogil=True,
     fastmath=True,
 )
-def fill_map(  # noqa: PLR0917 - compiled code takes its arguments by position
-    triangles: Triangles, order: NDArray[np.int32], live: Floats, persona: Floats, sources: Floats, cover: Bytes
+def paint_mesh(  # noqa: PLR0917 - compiled code takes its arguments by position
+    triangles: Triangles,
+    order: NDArray[np.int32],
+    live: Floats,
+    persona: Floats,
+    picture: Bytes,
+    pixels: Bytes,
+    cover: Bytes,
 ) -> None:
-    """Rasterise the inverse piecewise-affine map of a mesh, as ``cv2.remap`` takes it.
+    """Warp a picture with the inverse piecewise-affine map of a mesh, bilinear.
 
     A triangle that shows its back in the live picture is skipped; nearer ones overwrite farther ones.
 
     Args:
         triangles: (T, 3) uint16, see ``Triangles``.
         order: (T,) int32, rows of ``triangles``, the farthest first.
-        live: (P, 2) float32, where the points are in the region, pixels.
-        persona: (P, 2) float32, where they are in the persona's picture, pixels.
-        sources: (2, H, W) float32, x and y in the persona's picture, written where a triangle lies.
-        cover: (H, W) uint8, set to 255 where a triangle lies.
+        live: (P, 2) float32, where the points are in the region, pixels; may lie outside it.
+        persona: (P, 2) float32, where they are in the picture, pixels; at least one pixel inside its edge.
+        picture: (H, W, 3) uint8, the persona.
+        pixels: (h, w, 3) uint8, the region, written where a triangle lies.
+        cover: (h, w) uint8, set to 255 where a triangle lies.
     """
     height, width = cover.shape
     for k in range(order.shape[0]):
@@ -45,24 +53,40 @@ def fill_map(  # noqa: PLR0917 - compiled code takes its arguments by position
         area = bx * cy - by * cx
         if area <= 1e-3:
             continue
-        # Affine map of this triangle: source = origin + x * step_x + y * step_y, both coordinates at once.
+        # Affine map of this triangle: source = origin + x * step in x + y * step in y, both coordinates at once.
         px, py = persona[a, 0], persona[a, 1]
         qx, qy = persona[b, 0] - px, persona[b, 1] - py
         rx, ry = persona[c, 0] - px, persona[c, 1] - py
-        xx, xy = (qx * cy - rx * by) / area, (rx * bx - qx * cx) / area
-        yx, yy = (qy * cy - ry * by) / area, (ry * bx - qy * cx) / area
-        top = max(0, int(ay + min(0.0, by, cy)))
-        bottom = min(height - 1, int(ay + max(0.0, by, cy)) + 1)
-        left = max(0, int(ax + min(0.0, bx, cx)))
-        right = min(width - 1, int(ax + max(0.0, bx, cx)) + 1)
+        ux, uy = (qx * cy - rx * by) / area, (rx * bx - qx * cx) / area
+        vx, vy = (qy * cy - ry * by) / area, (ry * bx - qy * cx) / area
         slack = -1e-4 * area
+        top = max(0, int(np.ceil(ay + min(0.0, by, cy) - 1e-3)))
+        bottom = min(height - 1, int(np.floor(ay + max(0.0, by, cy) + 1e-3)))
         for y in range(top, bottom + 1):
             dy = y - ay
-            for x in range(left, right + 1):
+            # The row meets each of the three edges once; what is inside all three is one span of pixels.
+            low, high = -ax, width - 1 - ax
+            for edge in range(3):
+                if edge == 0:
+                    slope, level = cy, -dy * cx
+                elif edge == 1:
+                    slope, level = -by, bx * dy
+                else:
+                    slope, level = by - cy, area + dy * cx - bx * dy
+                if slope > 0:
+                    low = max(low, (slack - level) / slope)
+                elif slope < 0:
+                    high = min(high, (slack - level) / slope)
+                elif level < slack:
+                    high = low - 1
+            for x in range(int(np.ceil(low + ax)), int(np.floor(high + ax)) + 1):
                 dx = x - ax
-                second = dx * cy - dy * cx
-                third = bx * dy - by * dx
-                if second >= slack and third >= slack and second + third <= area - slack:
-                    sources[0, y, x] = px + dx * xx + dy * xy
-                    sources[1, y, x] = py + dx * yx + dy * yy
-                    cover[y, x] = 255
+                u, v = px + dx * ux + dy * uy, py + dx * vx + dy * vy
+                left, upper = int(u), int(v)
+                # Seven bits of fraction: finer than eight bits of colour can show.
+                fu, fv = int((u - left) * 128), int((v - upper) * 128)
+                for channel in range(3):
+                    first = picture[upper, left, channel] * (128 - fu) + picture[upper, left + 1, channel] * fu
+                    second = picture[upper + 1, left, channel] * (128 - fu) + picture[upper + 1, left + 1, channel] * fu
+                    pixels[y, x, channel] = (first * (128 - fv) + second * fv + 8192) >> 14
+                cover[y, x] = 255
