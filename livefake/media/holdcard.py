@@ -160,10 +160,12 @@ class CardPainter:
         return top + text.height
 
     def _write_name(self, picture: Bytes, size: int) -> None:
+        # At the foot: the label takes the top right corner, and on a narrow picture most of that edge.
+        baseline = picture.shape[0] - round(size * 1.4)
         parts = (("live", 400, _FAINT), ("fake", 700, _ACCENT))
         left = (picture.shape[1] - sum(self._width(word, size, weight) for word, weight, _ in parts)) // 2
         for word, weight, colour in parts:
-            cv2.putText(picture, word, (left, round(size * 2.2)), colour, self._font, size, weight)
+            cv2.putText(picture, word, (left, baseline), colour, self._font, size, weight)
             left += self._width(word, size, weight)
 
 
