@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from livefake.clock import Clock, Nanos
-from livefake.errors import Busy, NotFound
+from livefake.errors import Busy, LivefakeError, NotFound
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.flow.timing import Timings
@@ -132,7 +132,10 @@ class Sessions:
     def _ended(self, entry: Entry, task: asyncio.Task[None]) -> None:
         self._entries.pop(entry.id, None)
         entry.closed.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, LivefakeError):
+            _log.warning("Session %d ended: %s", entry.session.number, error)
+        elif error is not None:
             _log.error("Session %d failed", entry.session.number, exc_info=error)
 
     def find(self, id: str) -> Entry:

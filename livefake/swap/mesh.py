@@ -16,12 +16,13 @@ from livefake.errors import BadPersona
 from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, POINTS, RIGHT_EYE
 from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch
 from livefake.swap.persona import Persona
-from livefake.swap.raster import Triangles, paint_mesh
+from livefake.swap.raster import Triangles, paint_mesh, painting_order
 
 __all__ = ["MeshSwapper", "read_triangles"]
 
 _SMALLEST: Final = 32
 _FEATHER: Final = 0.055
+_LID: Final = 0.24
 _SIZES: Final = (1.0, 0.71, 0.5, 0.35, 0.25, 0.18, 0.125)
 _RAMP: Final = np.clip((np.arange(256, dtype=np.float32) - 136) * 255 / 104, 0, 255).astype(np.uint8)
 """Turns a blurred outline into a soft mask that ends inside it: half-way and less is nothing, so skin beyond
@@ -63,14 +64,16 @@ class MeshSwapper:
         points = np.ascontiguousarray(persona.points[:, :2])
         full = _extend_skin(persona.picture, points)
         height, width = full.shape[:2]
+        inside = cv2.fillPoly(np.zeros((height, width), np.uint8), [np.round(points[OUTLINE]).astype(np.int32)], 255)
+        self._skin = np.median(full[inside == 255], axis=0).astype(np.uint8)
         for share in _SIZES:
             size = (round(width * share), round(height * share))
             picture = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8)
             # Pixel centres at whole numbers: another size maps x to (x + 0.5) * share - 0.5.
             scaled = (points + 0.5) * np.array([size[0] / width, size[1] / height]) - 0.5
             # A pixel inside the edge, so that the warp may look at a pixel's neighbours without asking.
-            inside = np.clip(scaled, 1, np.array(size) - 3).astype(np.float32)
-            self._pictures.append((picture, inside, float(np.ptp(inside[OUTLINE, 1]))))
+            within = np.clip(scaled, 1, np.array(size) - 3).astype(np.float32)
+            self._pictures.append((picture, within, float(np.ptp(within[OUTLINE, 1]))))
 
     def __call__(self, frame: Frame, face: Face) -> Patch | None:
         """The persona in the live face's place; see ``Swapper``."""
@@ -81,9 +84,10 @@ class MeshSwapper:
             return None
         live = np.ascontiguousarray(points[:, :2] - np.array([box.left, box.top], np.float32))
         picture, source, _ = self._fitting(float(np.ptp(points[OUTLINE, 1])))
-        pixels, cover = np.zeros((box.height, box.width, 3), np.uint8), np.zeros((box.height, box.width), np.uint8)
-        order = np.argsort(-points[:, 2][self._triangles].sum(1)).astype(np.int32)
-        paint_mesh(self._triangles, order, live, source, picture, pixels, cover)
+        # Plain skin first: where the triangles of a turned face leave a crack, nothing darker than that shows.
+        pixels = np.full((box.height, box.width, 3), self._skin, np.uint8)
+        cover = np.zeros((box.height, box.width), np.uint8)
+        paint_mesh(self._triangles, painting_order(self._triangles, points), live, source, picture, pixels, cover)
         return Patch(box, pixels, _mask(live, cover, feather), face)
 
     def _fitting(self, height: float) -> tuple[Bytes, Floats, float]:
@@ -142,7 +146,33 @@ def _mask(live: Floats, cover: Bytes, feather: float) -> Bytes:
     for _ in range(2):
         cv2.blur(solid, (width, width), dst=solid, borderType=cv2.BORDER_REPLICATE)
     soft = cv2.LUT(solid, _RAMP)
-    holes = cv2.fillPoly(np.zeros_like(solid), rings, 255, cv2.LINE_AA, 4)
-    small = max(3, int(feather * 0.18) | 1)
+    eyes = [np.round(oval * 8).astype(np.int32) for oval in _eye_ovals(live)]
+    holes = cv2.fillPoly(np.zeros_like(solid), [*eyes, rings[-1]], 255, cv2.LINE_AA, 4)
+    small = max(3, int(feather * 0.3) | 1)
     mask = cv2.subtract(soft, cv2.blur(holes, (small, small)))
     return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _eye_ovals(live: Floats) -> list[Floats]:
+    """The parts of the live face that move when it blinks: eyes, lids and lashes.
+
+    The mesh hardly closes its eyes, so a hole of the shape of its rings would show the persona's open lid around a
+    live closed one. An oval over the whole way of the lids leaves blinks to the performer.
+
+    Returns:
+        The outlines of left and right eye, (24, 2) float32 each.
+    """
+    rings = [live[ring] for ring in (LEFT_EYE, RIGHT_EYE)]
+    # First and ninth point of a ring are its corners. Turned heads foreshorten the width of an eye, not its height.
+    widths = [float(np.linalg.norm(ring[8] - ring[0])) for ring in rings]
+    span, turn = max(widths), np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    ovals = []
+    for ring, width in zip(rings, widths, strict=True):
+        along = (ring[8] - ring[0]) / max(width, 1e-3)
+        across = np.array([-along[1], along[0]])
+        opening = float(np.abs((ring - ring.mean(0)) @ across).max())
+        middle = (ring[0] + ring[8]) / 2 * 0.5 + ring.mean(0) * 0.5
+        high = max(_LID * span, opening + 0.08 * span)
+        oval = middle + np.outer(np.cos(turn), along * 0.66 * width) + np.outer(np.sin(turn), across * high)
+        ovals.append(oval.astype(np.float32))
+    return ovals

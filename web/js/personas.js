@@ -8,7 +8,7 @@ import { build, icon } from "./ui.js";
 /** @typedef {import("./api.js").Persona} Persona */
 
 /** Portraits in a row: fewer leave room at the end instead of growing, more are split over two rows. */
-const ROW = Object.freeze({ least: 5, most: 6 });
+const ROW = Object.freeze({ least: 4, most: 6 });
 
 /** A radio group of portraits. */
 export class PersonaPicker {
