@@ -17,6 +17,9 @@ __all__ = ["MatchColour", "colour_transfer"]
 
 _SAMPLE: Final = 48
 _CELLS: Final = 8
+_GAINS: Final = (0.5, 1.8)
+_HAIR: Final = 45.0
+"""A difference of more levels than that is not light but something else: hair at the temple, a hand, glasses."""
 _NOISE: Final = 12.0
 """Variance added on both sides, levels squared: keeps flat pictures from being stretched into noise."""
 
@@ -43,6 +46,9 @@ def colour_transfer(source: Bytes, target: Bytes, weight: Bytes) -> Matrix:
     mean_b, cov_b = _statistics(target[counts])
     root, unroot = _power(cov_a, 0.5), _power(cov_a, -0.5)
     gain = unroot @ _power(root @ cov_b @ root, 0.5) @ unroot
+    # Very dark skin moved to very light skin would turn every highlight into a shine.
+    values, vectors = np.linalg.eigh(gain)
+    gain = (vectors * np.clip(values, *_GAINS)) @ vectors.T
     return np.column_stack([gain, mean_b - gain @ mean_a])
 
 
@@ -147,8 +153,10 @@ def _shade(source: Bytes, target: Bytes, weight: Bytes) -> Floats:
     Returns:
         (8, 8, 3) float32, levels to add to ``source``.
     """
-    share = weight.astype(np.float32)[..., None] / 255
-    difference = (target.astype(np.float32) - source.astype(np.float32)) * share
+    difference = target.astype(np.float32) - source.astype(np.float32)
+    strange = np.abs(difference.mean(2)) > _HAIR
+    share = np.where(strange, np.float32(0), weight.astype(np.float32) / 255)[..., None]
+    difference *= share
     cells = cv2.blur(cv2.resize(difference, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA), (3, 3))
     shares = cv2.blur(cv2.resize(share, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA), (3, 3))
     # The constant pulls cells that hardly see the face to zero instead of to noise.
