@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 
 from livefake.clock import monotonic
@@ -15,34 +14,9 @@ from livefake.offline import FileReport, patient_budget, swap_file
 from livefake.session import Others
 from livefake.studio import Studio
 from livefake.trust.watermark.detect import Detector
-from tests.footage import CLIP, face_difference, footage
+from tests.footage import CLIP, cut, face_difference, footage
 
 pytestmark = pytest.mark.models
-
-
-def cut(source: Path, target: Path, seconds: float, *, blank: tuple[float, float] | None = None) -> Path:
-    """The beginning of a clip with its sound; the picture is grey between two times."""
-    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
-        video, audio = reader.streams.video[0], reader.streams.audio[0]
-        out = writer.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "18"})
-        out.width, out.height, out.pix_fmt = video.width, video.height, "yuv420p"
-        sound = writer.add_stream_from_template(audio)
-        for packet in reader.demux(video, audio):
-            if packet.dts is None or float(packet.dts * packet.time_base) > seconds:
-                continue
-            if packet.stream is audio:
-                packet.stream = sound
-                writer.mux(packet)
-                continue
-            for picture in packet.decode():
-                assert isinstance(picture, av.VideoFrame)
-                if blank and blank[0] <= picture.time < blank[1]:
-                    grey = av.VideoFrame.from_ndarray(np.full((video.height, video.width, 3), 128, np.uint8))
-                    grey.pts, grey.time_base = picture.pts, picture.time_base
-                    picture = grey  # noqa: PLW2901 - the rest of the loop means the one that is written
-                writer.mux(out.encode(picture))
-        writer.mux(out.encode(None))
-    return target
 
 
 def run(studio: Studio, source: Path, target: Path) -> FileReport:

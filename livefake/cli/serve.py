@@ -157,9 +157,15 @@ def _run(service: Service, listener: socket.socket, console: Console, *, open_br
         timeout_graceful_shutdown=1,
     )
     url = address(service.settings)
-    console.print("livefake runs. Open this address; Ctrl-C ends it.")
-    # The one line on standard output, so that a script can read it.
-    typer.echo(url)
-    if open_browser:
-        webbrowser.open(url)
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+
+    class Server(uvicorn.Server):
+        async def main_loop(self) -> None:
+            # Told once Ctrl-C ends the service in good order, because a script may send it right after the address.
+            console.print("livefake runs. Open this address; Ctrl-C ends it.")
+            # The one line on standard output, so that a script can read it.
+            typer.echo(url)
+            if open_browser:
+                webbrowser.open(url)
+            await super().main_loop()
+
+    asyncio.run(Server(config).serve(sockets=[listener]))

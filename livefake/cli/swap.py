@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from livefake.cli.tools import open_studio, settings, write_json
-from livefake.compose.others import Others
+from livefake.compose.treatment import Others
+from livefake.errors import BadMedia
 
 if TYPE_CHECKING:
     from livefake.flow.timing import Timings
@@ -41,7 +42,13 @@ def swap(
     from livefake.flow.timing import Timings
     from livefake.media.holdcard import CardPainter
     from livefake.offline import patient_budget, swap_file
+    from livefake.resources import models_folder
+    from livefake.swap.persona import find_persona
 
+    # A wrong name is told before anything is loaded.
+    if not source.is_file():
+        raise BadMedia(f"{source} should be a video file, and there is no such file.")
+    find_persona(models_folder() / "personas", persona)
     console = Console(stderr=True)
     studio, timings = open_studio(console, settings()), Timings(size=100_000)
     rig = studio.rig(

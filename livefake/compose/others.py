@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import cv2
 import numpy as np
 
 from livefake.compose.kernel import blend_plane
+from livefake.compose.treatment import Others
 from livefake.frame import Box, Bytes, Frame
 
 __all__ = ["HideOthers", "Others"]
-
-
-class Others(StrEnum):
-    """What happens to the faces of people who did not ask for a persona."""
-
-    BLUR = "blur"
-    LEAVE = "leave"
-    SWAP = "swap"
 
 
 class HideOthers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Final
 
 from livefake.errors import SealError
@@ -29,10 +29,11 @@ class Sealed:
     frame: Frame
     session: int
     card: bool
-    key: object
+    key: InitVar[object]
 
-    def __post_init__(self) -> None:
-        if self.key is not _KEY:
+    def __post_init__(self, key: object) -> None:
+        # The key is not kept: a picture cannot be used to seal another one.
+        if key is not _KEY:
             raise SealError("A sealed picture was made outside the seal.", "Let livefake.trust.seal.Seal make it.")
 
 
