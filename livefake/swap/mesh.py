@@ -23,6 +23,7 @@ __all__ = ["MeshSwapper", "read_triangles"]
 _SMALLEST: Final = 32
 _FEATHER: Final = 0.055
 _LID: Final = 0.24
+_CIRCLE: Final = np.array([(np.cos(turn), np.sin(turn)) for turn in np.arange(24) * np.pi / 12])
 _SIZES: Final = (1.0, 0.71, 0.5, 0.35, 0.25, 0.18, 0.125)
 _RAMP: Final = np.clip((np.arange(256, dtype=np.float32) - 136) * 255 / 104, 0, 255).astype(np.uint8)
 """Turns a blurred outline into a soft mask that ends inside it: half-way and less is nothing, so skin beyond
@@ -65,7 +66,7 @@ class MeshSwapper:
         full = _extend_skin(persona.picture, points)
         height, width = full.shape[:2]
         inside = cv2.fillPoly(np.zeros((height, width), np.uint8), [np.round(points[OUTLINE]).astype(np.int32)], 255)
-        self._skin = np.median(full[inside == 255], axis=0).astype(np.uint8)
+        self._skin = [float(level) for level in np.median(full[inside == 255], axis=0)]
         for share in _SIZES:
             size = (round(width * share), round(height * share))
             picture = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -85,7 +86,8 @@ class MeshSwapper:
         live = np.ascontiguousarray(points[:, :2] - np.array([box.left, box.top], np.float32))
         picture, source, _ = self._fitting(float(np.ptp(points[OUTLINE, 1])))
         # Plain skin first: where the triangles of a turned face leave a crack, nothing darker than that shows.
-        pixels = np.full((box.height, box.width, 3), self._skin, np.uint8)
+        pixels = np.empty((box.height, box.width, 3), np.uint8)
+        cv2.rectangle(pixels, (0, 0), (box.width, box.height), self._skin, cv2.FILLED)
         cover = np.zeros((box.height, box.width), np.uint8)
         paint_mesh(self._triangles, painting_order(self._triangles, points), live, source, picture, pixels, cover)
         return Patch(box, pixels, _mask(live, cover, feather), face)
@@ -165,7 +167,7 @@ def _eye_ovals(live: Floats) -> list[Floats]:
     rings = [live[ring] for ring in (LEFT_EYE, RIGHT_EYE)]
     # First and ninth point of a ring are its corners. Turned heads foreshorten the width of an eye, not its height.
     widths = [float(np.linalg.norm(ring[8] - ring[0])) for ring in rings]
-    span, turn = max(widths), np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    span = max(widths)
     ovals = []
     for ring, width in zip(rings, widths, strict=True):
         along = (ring[8] - ring[0]) / max(width, 1e-3)
@@ -173,6 +175,6 @@ def _eye_ovals(live: Floats) -> list[Floats]:
         opening = float(np.abs((ring - ring.mean(0)) @ across).max())
         middle = (ring[0] + ring[8]) / 2 * 0.5 + ring.mean(0) * 0.5
         high = max(_LID * span, opening + 0.08 * span)
-        oval = middle + np.outer(np.cos(turn), along * 0.66 * width) + np.outer(np.sin(turn), across * high)
+        oval = middle + _CIRCLE @ np.stack([along * (0.66 * width), across * high])
         ovals.append(oval.astype(np.float32))
     return ovals
