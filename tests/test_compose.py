@@ -63,13 +63,29 @@ def test_a_patch_that_hardly_covers_the_performer_is_refused() -> None:
     assert "blend" not in frame.done
 
 
-def test_colour_transfer_moves_mean_and_spread() -> None:
-    rng = np.random.default_rng(4)
-    source = rng.normal((90, 110, 150), (10, 12, 15), (64, 64, 3)).clip(0, 255).astype(np.uint8)
-    target = rng.normal((60, 80, 130), (14, 10, 18), (64, 64, 3)).clip(0, 255).astype(np.uint8)
-    moved = cv2.transform(source, colour_transfer(source, target, np.full((64, 64), 255, np.uint8)))
-    assert np.abs(moved.reshape(-1, 3).mean(0) - target.reshape(-1, 3).mean(0)).max() < 1
-    assert np.abs(moved.reshape(-1, 3).std(0) - target.reshape(-1, 3).std(0)).max() < 1.5
+EVERYWHERE = np.full((64, 64), 255, np.uint8)
+
+
+def skin(tone: tuple[int, int, int], contrast: float) -> Bytes:
+    """A tone whose brightness varies, channels together, as shading makes it."""
+    shade = np.random.default_rng(4).normal(1, contrast, (64, 64, 1))
+    return (np.array(tone) * shade).clip(0, 255).astype(np.uint8)
+
+
+def test_colour_transfer_moves_tone_and_contrast() -> None:
+    source, target = skin((90, 110, 150), 0.10), skin((60, 80, 130), 0.13)
+    moved = np.asarray(cv2.transform(source, colour_transfer(source, target, EVERYWHERE)))
+    assert np.abs(moved.reshape(-1, 3).mean(0) - target.reshape(-1, 3).mean(0)).max() < 1.5
+    luma = [cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).std() for picture in (moved, target)]
+    assert luma[0] == pytest.approx(luma[1], rel=0.1)
+
+
+def test_neutral_brows_on_dark_skin_stay_neutral_on_light_skin() -> None:
+    source, target = skin((30, 42, 70), 0.15), skin((140, 165, 205), 0.08)
+    source[:4] = 28
+    moved = np.asarray(cv2.transform(source, colour_transfer(source, target, EVERYWHERE)))
+    blue, _, red = moved[0, 0].astype(int)
+    assert blue <= red + 5
 
 
 def test_colour_transfer_without_a_face_changes_nothing() -> None:

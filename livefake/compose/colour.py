@@ -17,23 +17,28 @@ __all__ = ["MatchColour", "colour_transfer"]
 
 _SAMPLE: Final = 48
 _CELLS: Final = 8
-_GAINS: Final = (0.5, 1.8)
 _HAIR: Final = 45.0
 """A difference of more levels than that is not light but something else: hair at the temple, a hand, glasses."""
-_NOISE: Final = 12.0
-"""Variance added on both sides, levels squared: keeps flat pictures from being stretched into noise."""
+_NOISE: Final = 1.0
+"""Levels added to both spreads: keeps flat pictures from being stretched into noise."""
+_LUMA_GAINS: Final = (0.5, 1.5)
+_CHROMA_GAINS: Final = (0.3, 0.8)
+_TO_YCC: Final = np.array([[0.114, 0.587, 0.299], [0.5, -0.331, -0.169], [-0.081, -0.419, 0.5]])
+"""Blue, green, red to luma and the two colour differences (ITU-R BT.601, full range)."""
+_FROM_YCC: Final = np.linalg.inv(_TO_YCC)
 
 Matrix = NDArray[np.float64]
 
 
 def colour_transfer(source: Bytes, target: Bytes, weight: Bytes) -> Matrix:
-    """The linear map that gives one set of colours the mean and covariance of another.
+    """The linear map that gives the skin of one picture the tone and contrast of another's.
 
-    The Monge-Kantorovich linear transfer (Pitie and Kokaram, "The linear Monge-Kantorovitch linear colour
-    mapping for example-based colour transfer", CVMP 2007): of all such maps the one that moves colours least.
+    Mean and spread of luma and chroma are matched apart, as Reinhard et al. do in l-alpha-beta ("Color transfer
+    between images", IEEE CG&A 21(5), 2001), with the spread of chroma never widened: neutral brows and highlights
+    of dark skin would turn blue when that skin is moved to light, as they do with the full covariance.
 
     Args:
-        source, target: (H, W, 3) uint8, the same pixels of two pictures.
+        source, target: (H, W, 3) uint8 BGR, the same pixels of two pictures.
         weight: (H, W) uint8; pixels above 128 count.
 
     Returns:
@@ -42,29 +47,13 @@ def colour_transfer(source: Bytes, target: Bytes, weight: Bytes) -> Matrix:
     counts = weight > 128
     if np.count_nonzero(counts) < 32:
         return np.eye(3, 4)
-    mean_a, cov_a = _statistics(source[counts])
-    mean_b, cov_b = _statistics(target[counts])
-    root, unroot = _power(cov_a, 0.5), _power(cov_a, -0.5)
-    gain = unroot @ _power(root @ cov_b @ root, 0.5) @ unroot
-    # Very dark skin moved to very light skin would turn every highlight into a shine.
-    values, vectors = np.linalg.eigh(gain)
-    gain = (vectors * np.clip(values, *_GAINS)) @ vectors.T
-    return np.column_stack([gain, mean_b - gain @ mean_a])
-
-
-def _statistics(colours: Bytes) -> tuple[Matrix, Matrix]:
-    """Mean (3,) and covariance (3, 3) of (N, 3) colours, the noise floor included."""
-    values = colours.astype(np.float32)
-    mean = values.mean(0)
-    values -= mean
-    covariance = (values.T @ values) / len(values)
-    return mean.astype(np.float64), covariance.astype(np.float64) + _NOISE * np.eye(3)
-
-
-def _power(matrix: Matrix, exponent: float) -> Matrix:
-    """Power of a symmetric positive matrix."""
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * np.maximum(values, 1e-6) ** exponent) @ vectors.T)
+    a = source[counts].astype(np.float32) @ _TO_YCC.T.astype(np.float32)
+    b = target[counts].astype(np.float32) @ _TO_YCC.T.astype(np.float32)
+    mean_a, mean_b = a.mean(0, dtype=np.float64), b.mean(0, dtype=np.float64)
+    ratio = (b.std(0, dtype=np.float64) + _NOISE) / (a.std(0, dtype=np.float64) + _NOISE)
+    luma, chroma = np.clip(ratio[0], *_LUMA_GAINS), np.clip(ratio[1:].mean(), *_CHROMA_GAINS)
+    gain = _FROM_YCC @ np.diag([luma, chroma, chroma]) @ _TO_YCC
+    return np.column_stack([gain, _FROM_YCC @ mean_b - gain @ (_FROM_YCC @ mean_a)])
 
 
 @dataclass(slots=True)
