@@ -56,19 +56,11 @@ class _Place(Generic[T]):
         self.closed = True
 
 
-class Mailbox(Generic[T]):
-    """One place between two threads.
-
-    >>> box: Mailbox[str] = Mailbox()
-    >>> box.put("old")
-    >>> box.put("new")
-    >>> box.take(), box.dropped
-    ('new', 1)
-    """
+class _Counted(Generic[T]):
+    """What both kinds of mailbox tell about themselves."""
 
     def __init__(self) -> None:
         self._place: _Place[T] = _Place()
-        self._changed = threading.Condition()
 
     @property
     def depth(self) -> int:
@@ -94,6 +86,21 @@ class Mailbox(Generic[T]):
     def closed(self) -> bool:
         """Whether the box was closed."""
         return self._place.closed
+
+
+class Mailbox(_Counted[T]):
+    """One place between two threads.
+
+    >>> box: Mailbox[str] = Mailbox()
+    >>> box.put("old")
+    >>> box.put("new")
+    >>> box.take(), box.dropped
+    ('new', 1)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._changed = threading.Condition()
 
     def put(self, item: T) -> None:
         """Leave an item and return at once; one that still waits is dropped. A closed box drops the item."""
@@ -121,37 +128,12 @@ class Mailbox(Generic[T]):
             self._changed.notify_all()
 
 
-class AsyncMailbox(Generic[T]):
+class AsyncMailbox(_Counted[T]):
     """One place between two tasks of one event loop; every method belongs on that loop."""
 
     def __init__(self) -> None:
-        self._place: _Place[T] = _Place()
+        super().__init__()
         self._stirred = asyncio.Event()
-
-    @property
-    def depth(self) -> int:
-        """Items that wait now: 0 or 1."""
-        return self._place.depth
-
-    @property
-    def deepest(self) -> int:
-        """Largest depth seen so far: 0 or 1."""
-        return self._place.deepest
-
-    @property
-    def dropped(self) -> int:
-        """Items nobody got: replaced by a newer one, or caught by the closing."""
-        return self._place.dropped
-
-    @property
-    def passed(self) -> int:
-        """Items that were taken."""
-        return self._place.passed
-
-    @property
-    def closed(self) -> bool:
-        """Whether the box was closed."""
-        return self._place.closed
 
     def put(self, item: T) -> None:
         """Leave an item and return at once; one that still waits is dropped. A closed box drops the item."""
