@@ -44,7 +44,7 @@ class Detector:
         most: how many faces are returned at most, the surest first.
     """
 
-    def __init__(self, engine: Engine, *, threshold: float = 0.6, most: int = 6) -> None:
+    def __init__(self, engine: Engine, *, threshold: float = 0.6, most: int = 8) -> None:
         self._engine = engine
         self._threshold = threshold
         self._most = most

@@ -54,7 +54,7 @@ class Tracks:
         doubt: after how many detections in a row without it a track ends, unless its landmarks are sure.
     """
 
-    def __init__(self, *, most: int = 4, doubt: int = 3) -> None:
+    def __init__(self, *, most: int = 8, doubt: int = 3) -> None:
         self._tracks: list[Track] = []
         self._most = most
         self._doubt = doubt
