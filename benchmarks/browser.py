@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +162,15 @@ def stamp_script() -> str:
     """
 
 
-def write_camera(clip: Path, target: Path, size: tuple[int, int], *, frames: int, stamped: bool = False) -> None:
+def write_camera(
+    clip: Path,
+    target: Path,
+    size: tuple[int, int],
+    *,
+    frames: int,
+    stamped: bool = False,
+    empty: Container[int] = (),
+) -> None:
     """Turn a clip into a file that Chromium plays as a camera.
 
     Args:
@@ -171,6 +179,7 @@ def write_camera(clip: Path, target: Path, size: tuple[int, int], *, frames: int
         size: width and height, even.
         frames: how many; the clip starts again when it ends.
         stamped: whether each frame carries its number.
+        empty: numbers of frames that are a flat grey instead, as if nobody were there.
     """
     width, height = size
     pictures: list[Bytes] = []
@@ -186,6 +195,8 @@ def write_camera(clip: Path, target: Path, size: tuple[int, int], *, frames: int
             # There and back again: the loop has no cut in it, which would look like another performer.
             place = number % (2 * len(pictures))
             frame = pictures[place if place < len(pictures) else 2 * len(pictures) - 1 - place].copy()
+            if number in empty:
+                frame.fill(128)
             if stamped:
                 stamp(frame[:height], number)
             file.write(b"FRAME\n")

@@ -21,7 +21,7 @@ from livefake.flow.outcome import Observer
 from livefake.frame import Frame
 from livefake.rig import Look, Rig
 from livefake.swap.mesh import MeshSwapper, read_triangles
-from livefake.swap.persona import PersonaCard, find_persona, list_personas, load_persona
+from livefake.swap.persona import PersonaCard, check_wearable, find_persona, list_personas, load_persona
 from livefake.trust.watermark import Payload
 
 __all__ = ["Studio", "engines"]
@@ -82,11 +82,13 @@ class Studio:
         Raises:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
+            ConsentError: it is the face of somebody who exists.
         """
         with self._lock:
             if persona not in self._swappers:
-                loaded = load_persona(find_persona(self._personas, persona))
-                self._swappers[persona] = MeshSwapper(loaded, self._triangles)
+                card = find_persona(self._personas, persona)
+                check_wearable(card)
+                self._swappers[persona] = MeshSwapper(load_persona(card), self._triangles)
             return self._swappers[persona]
 
     def networks(self) -> tuple[Detector, LandmarkNet]:

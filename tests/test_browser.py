@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from benchmarks.browser import Server, chromium, chromium_path, go_live, grab, serve, write_camera
 from livefake.frame import Frame
@@ -35,10 +35,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
     write_camera(CLIP, camera, (640, 360), frames=240)
-    with sync_playwright() as playwright, chromium(playwright, camera) as running:
+    with chromium(playwright, camera) as running:
         yield running
 
 
@@ -132,6 +138,32 @@ def test_nothing_starts_without_consent(page: Page, server: Server) -> None:
     page.click("#go", force=True)
     page.wait_for_timeout(500)
     assert page.evaluate("livefake.stats().state") == "setup"
+
+
+def test_when_the_face_vanishes_the_browser_sees_the_card_and_never_the_camera(
+    playwright: Playwright, server: Server, tmp_path: Path
+) -> None:
+    camera = tmp_path / "camera.y4m"
+    write_camera(CLIP, camera, (640, 360), frames=150, empty=range(75, 150))
+    with chromium(playwright, camera) as browser:
+        page = browser.new_page()
+        go_live(page, server.url, persona=PERSONA)
+        states, pictures = set(), []
+        for _ in range(60):
+            states.add(page.evaluate("livefake.stats().state"))
+            pictures.append(grab(page, "#remote"))
+            page.wait_for_timeout(100)
+        stop(page)
+    assert {"live", "card"} <= states
+    cards = 0
+    for picture in pictures:
+        corner = cv2.cvtColor(picture[8:40, -150:-16], cv2.COLOR_BGR2GRAY)
+        assert np.percentile(corner, 95) > 200, "no picture without the label"
+        # The empty camera is one flat grey; the card is dark, the room of the clip is neither.
+        middle = picture[100:330, 40:600].reshape(-1, 3)
+        assert not (middle.std() < 12 and 100 < middle.mean() < 156), "the camera's own picture got out"
+        cards += bool(middle.mean() < 60)
+    assert cards >= 3
 
 
 def test_a_full_house_is_told_and_a_browser_that_leaves_makes_room(browser: Browser, server: Server) -> None:

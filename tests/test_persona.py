@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livefake.errors import BadPersona, NotFound
+from livefake.errors import BadPersona, ConsentError, NotFound
 from livefake.resources import models_folder
-from livefake.swap.persona import Kind, find_persona, list_personas, load_persona, read_card
+from livefake.studio import Studio
+from livefake.swap.persona import Kind, check_wearable, find_persona, list_personas, load_persona, read_card
 
 PACKS = models_folder() / "personas"
 
@@ -84,3 +85,21 @@ def test_landmarks_that_are_not_numbers_are_refused(pack: Path) -> None:
     card.write_text(card.read_text().replace(before, hashlib.sha256(path.read_bytes()).hexdigest()))
     with pytest.raises(BadPersona, match="finite float32"):
         load_persona(read_card(pack))
+
+
+def test_a_real_persons_face_is_refused(pack: Path) -> None:
+    path = pack / "persona.toml"
+    path.write_text(path.read_text().replace('kind = "fictional"', 'kind = "person"'))
+    with pytest.raises(ConsentError, match="signed grant"):
+        check_wearable(read_card(pack))
+
+
+def test_no_session_starts_with_a_real_persons_face(
+    pack: Path, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack / "persona.toml"
+    path.write_text(path.read_text().replace('kind = "fictional"', 'kind = "person"'))
+    monkeypatch.setattr(studio, "_personas", pack.parent)
+    monkeypatch.setattr(studio, "_swappers", {})
+    with pytest.raises(ConsentError, match="real person"):
+        studio.swapper(pack.name)

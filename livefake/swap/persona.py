@@ -14,11 +14,20 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from livefake.errors import BadPersona, NotFound
+from livefake.errors import BadPersona, ConsentError, NotFound
 from livefake.faces.geometry import POINTS
 from livefake.frame import Bytes, Floats
 
-__all__ = ["Kind", "Persona", "PersonaCard", "find_persona", "list_personas", "load_persona", "read_card"]
+__all__ = [
+    "Kind",
+    "Persona",
+    "PersonaCard",
+    "check_wearable",
+    "find_persona",
+    "list_personas",
+    "load_persona",
+    "read_card",
+]
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _LARGEST: Final = 2048
@@ -127,6 +136,19 @@ def read_card(folder: Path) -> PersonaCard:
     if missing := set(_FILES) - set(files):
         raise BadPersona(f"{path} names no checksum for {', '.join(sorted(missing))}.")
     return card
+
+
+def check_wearable(card: PersonaCard) -> None:
+    """Refuse a real person's face: it needs that person's signed grant, and this version takes none.
+
+    Raises:
+        ConsentError: the persona is not fictional.
+    """
+    if card.kind is not Kind.FICTIONAL:
+        raise ConsentError(
+            f"{card.title} is a real person, whose face needs that person's signed grant; this version takes none.",
+            "Choose a fictional persona.",
+        )
 
 
 def load_persona(card: PersonaCard) -> Persona:
