@@ -5,6 +5,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
+# OpenCV is linked against the system's OpenGL and GLib, which a server often lacks.
+OPENCV_LIBRARIES := $(BIN)/python -c 'import cv2' 2>/dev/null \
+	|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -q && apt-get install -q -y --no-install-recommends libgl1 libglib2.0-0; } \
+	|| { echo "OpenCV needs two libraries of the system; on Debian: apt install libgl1 libglib2.0-0"; exit 1; }
+
 .PHONY: run test check unit bench lock clean
 .DELETE_ON_ERROR:
 
@@ -36,6 +42,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "Installing the packages (about 850 MB on disk, once) ..."
 	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --editable .
+	@$(OPENCV_LIBRARIES)
 	$(BIN)/livefake weights fetch
 	$(BIN)/livefake warm
 	@touch $@
