@@ -51,10 +51,12 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
-# The browser tests use the system's Chromium; they are skipped, and say so, where there is none.
-$(VENV)/.browser: | $(BIN)/python
-	@if command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then :; \
-	else apt-get update -q && apt-get install -q -y --no-install-recommends chromium; fi
+# The browser tests use the system's Chromium, and its driver needs libatomic; without them those tests are skipped and
+# say so.
+$(VENV)/.browser: $(VENV)/.ready-dev
+	@$(BIN)/python -c 'import sys; from benchmarks.browser import missing; sys.exit(bool(missing()))' \
+	|| [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
+	|| { apt-get update -q && apt-get install -q -y --no-install-recommends chromium libatomic1; }
 	@touch $@
 
 # Resolve the dependencies of pyproject.toml anew.

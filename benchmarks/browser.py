@@ -16,6 +16,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, Page, Playwright
 
 from livefake.frame import Bytes
@@ -27,6 +28,8 @@ __all__ = [
     "chromium_path",
     "go_live",
     "grab",
+    "hear_interrupts",
+    "missing",
     "serve",
     "stamp",
     "stamp_script",
@@ -76,7 +79,7 @@ def serve(arguments: Sequence[str] = ()) -> Iterator[Server]:
         RuntimeError: it did not print an address, or did not end cleanly.
     """
     command = [sys.executable, "-m", "livefake", "serve", "--port", "0", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)  # noqa: PLW1509 - takes no lock
     try:
         assert process.stdout is not None
         line = process.stdout.readline().strip()
@@ -92,10 +95,25 @@ def serve(arguments: Sequence[str] = ()) -> Iterator[Server]:
         raise RuntimeError(f"the service ended with the exit code {code}")
 
 
+def hear_interrupts() -> None:
+    """For a new process: Ctrl-C ends it, even when this one was started in the background, where shells ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def chromium_path() -> str | None:
     """The system's Chromium or Chrome; None where there is none."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def missing() -> str:
+    """What a browser test lacks on this machine, with the remedy; empty when nothing is missing."""
+    if chromium_path() is None:
+        return "there is no Chromium; on Debian: apt install chromium"
+    driver, _ = compute_driver_executable()
+    if subprocess.run([driver, "--version"], capture_output=True, check=False).returncode:
+        return "Playwright's driver does not run; on Debian: apt install libatomic1"
+    return ""
 
 
 @contextmanager

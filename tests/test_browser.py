@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from benchmarks.browser import Server, chromium, chromium_path, go_live, grab, serve, write_camera
+from benchmarks.browser import Server, chromium, go_live, grab, missing, serve, write_camera
 from livefake.frame import Frame
 from livefake.resources import models_folder
 from livefake.trust.watermark.detect import Detector
@@ -20,7 +20,7 @@ from tests.identity import descriptor, distance
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.models,
-    pytest.mark.skipif(chromium_path() is None, reason="there is no Chromium; on Debian: apt install chromium"),
+    pytest.mark.skipif(bool(missing()), reason=missing()),
     # Playwright's synchronous interface leaves its event loop to the interpreter's exit.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]

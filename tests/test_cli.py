@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.browser import hear_interrupts
 from livefake import __version__
 from livefake.cli.main import main
 from livefake.resources import models_folder
@@ -234,7 +235,14 @@ def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
 def test_ctrl_c_ends_the_service_at_once_and_quietly(environment: dict[str, str]) -> None:
     command = [*PROGRAM, "serve", "--port", "0"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - takes no lock
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
@@ -251,7 +259,13 @@ def test_ctrl_c_during_a_swap_leaves_no_half_file(environment: dict[str, str], t
     out = tmp_path / "out"
     out.mkdir()
     command = [*PROGRAM, "swap", str(CLIP), str(out / "out.mp4"), "--persona", "mara"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - takes no lock
+    ) as process:
         try:
             while not any(out.iterdir()):
                 assert process.poll() is None, "it ended before it wrote anything"
