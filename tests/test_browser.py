@@ -69,7 +69,7 @@ def stop(page: Page) -> None:
 def test_the_returned_picture_is_swapped_labelled_and_marked_at_20_frames_a_second(page: Page, server: Server) -> None:
     go_live(page, server.url, persona=PERSONA)
     # Whatever else the machine does for a moment, it must manage the rate for one window of five seconds.
-    rates = []
+    rates: list[float] = []
     while len(rates) < 6 and max(rates, default=0) < 20:
         before = page.evaluate("livefake.stats()")
         page.wait_for_timeout(5000)
