@@ -100,6 +100,11 @@ class Rig:
             observers=observers,
         )
 
+    @property
+    def quality(self) -> str:
+        """What the swap runs with, in words."""
+        return self._swap.swapper.name
+
     def __call__(self, frame: Frame) -> Sealed | None:
         """Finish one frame; None when there is nothing that may be shown."""
         return self._pipeline(frame)

@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _TICK: Final = 0.1
 _CARD_SIZE: Final = (1280, 720)
+_LEAST_CARD: Final = (160, 120)
 _WORDS: Final = {
     "": ("Starting", "The first swapped picture is on its way."),
     "no face": ("No face in the picture", "The swap goes on when the face is back."),
@@ -252,6 +253,7 @@ class Session:
 
     def _card(self, now: Nanos) -> Sealed:
         width, height, pts, arrived = self._latest or (*_CARD_SIZE, 0, now)
+        width, height = max(width, _LEAST_CARD[0]), max(height, _LEAST_CARD[1])
         title, detail = _WORDS.get(self._tally.reason, _FAILED)
         pts += round(seconds(now - arrived) * 90_000)
         return self._rig.card(self._painter.paint(width, height, title, detail, pts=pts, arrived=now))
@@ -287,6 +289,6 @@ class Session:
             stages=stages,
             frame=frame,
             server_ms=self._age.timing().p50_ms,
-            quality="mesh warp",
+            quality=self._rig.quality,
             queue_depth=max(self._fresh.deepest, self._done.deepest),
         )

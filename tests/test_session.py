@@ -185,3 +185,14 @@ def test_a_rate_counts_over_its_window_only() -> None:
         rate.add(index * 33_333_333)
     assert rate.read(90 * 33_333_333) == pytest.approx(30, abs=0.1)
     assert rate.read(20_000_000_000) == 0
+
+
+async def test_a_picture_too_small_for_the_label_shows_nothing_but_a_larger_card(studio: Studio) -> None:
+    tiny = [Frame(np.full((48, 48), 128, np.uint8), index * 3000, 0) for index in range(8)]
+    screen = Screen()
+    running = session(studio, Reel(stamped(tiny), gap=0.1))
+    running.add(screen)
+    await running.run()
+    assert screen.pictures
+    assert all(sealed.card for sealed in screen.pictures)
+    assert running.report().quality == "mesh warp"

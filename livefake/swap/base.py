@@ -13,7 +13,9 @@ class Swapper(Protocol):
     """Makes a persona's face in the pose and expression of a live one."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is, in words for the page."""
+        ...
 
     def __call__(self, frame: Frame, face: Face) -> Patch | None:
         """A replacement for one face.

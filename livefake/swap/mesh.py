@@ -56,7 +56,7 @@ class MeshSwapper:
         triangles: (T, 3) uint16, as ``read_triangles`` returns.
     """
 
-    name = "mesh"
+    name = "mesh warp"
 
     def __init__(self, persona: Persona, triangles: Triangles) -> None:
         self._triangles = triangles
