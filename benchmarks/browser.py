@@ -60,11 +60,6 @@ class Server:
     def token(self) -> str:
         return self.url.partition("token=")[2]
 
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port."""
-        return self.url.partition("/?")[0]
-
     def cpu_seconds(self) -> float:
         """Processor time that the process has used (proc(5), fields utime and stime)."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()

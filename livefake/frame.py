@@ -172,10 +172,6 @@ class Frame:
         return int(self.pts * self.time_base * 1_000_000_000)
 
     @property
-    def short_side(self) -> int:
-        return min(self.width, self.height)
-
-    @property
     def y(self) -> Bytes:
         """(height, width) view of the luma plane."""
         return self.i420[: self.height]

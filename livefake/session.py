@@ -270,7 +270,7 @@ class Session:
         return Report(
             state=state,
             reason="" if state in (State.LIVE, State.ENDED) else _WORDS.get(reason, (reason, ""))[0],
-            needs_resume=self._tally.reason == "performer left",
+            needs_resume=reason == "performer left",
             persona=self._persona,
             others=self._others,
             source_fps=self._in.read(now),

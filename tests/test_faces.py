@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from livefake.clock import nanos
 from livefake.faces.detect import Detection, suppress
-from livefake.faces.landmarks import SIDE, Landmarks
+from livefake.faces.landmarks import Landmarks
 from livefake.faces.performer import Performer
 from livefake.faces.smooth import OneEuro
 from livefake.faces.track import Tracks
@@ -33,7 +33,7 @@ def test_a_track_keeps_its_number_while_the_face_moves() -> None:
     tracks, mesh = Tracks(), oval_mesh()
     for step in range(20):
         moved = mesh + np.array([step * 3, 0, 0], np.float32)
-        tracks.offer([detection(Box.around(moved))], SIDE)
+        tracks.offer([detection(Box.around(moved))])
         for track in tracks:
             assert tracks.update(track, Landmarks(moved, 0.99), SIZE, nanos(step * 33))
     assert [track.number for track in tracks] == [1]
@@ -42,12 +42,12 @@ def test_a_track_keeps_its_number_while_the_face_moves() -> None:
 def test_two_faces_get_two_numbers_that_are_never_used_again() -> None:
     tracks = Tracks()
     left, right = oval_mesh((80, 120), 80), oval_mesh((240, 120), 80)
-    tracks.offer([detection(Box.around(left)), detection(Box.around(right))], SIDE)
+    tracks.offer([detection(Box.around(left)), detection(Box.around(right))])
     for track, mesh in zip(tracks, (left, right), strict=True):
         tracks.update(track, Landmarks(mesh, 0.99), SIZE, 0)
     gone = next(track for track in tracks if track.number == 1)
     assert not tracks.update(gone, Landmarks(left, 0.1), SIZE, 1)
-    tracks.offer([detection(Box.around(left))], SIDE)
+    tracks.offer([detection(Box.around(left))])
     assert [track.number for track in tracks] == [2, 3]
 
 
@@ -58,7 +58,7 @@ def test_two_faces_get_two_numbers_that_are_never_used_again() -> None:
 )
 def test_a_track_ends(mesh: np.ndarray, presence: float) -> None:
     tracks = Tracks()
-    tracks.offer([detection(Box(110, 70, 210, 170))], SIDE)
+    tracks.offer([detection(Box(110, 70, 210, 170))])
     assert not tracks.update(next(iter(tracks)), Landmarks(mesh, presence), SIZE, 0)
     assert len(tracks) == 0
 
@@ -66,19 +66,19 @@ def test_a_track_ends(mesh: np.ndarray, presence: float) -> None:
 def test_a_track_that_the_detector_never_confirms_ends_unless_the_landmarks_are_sure() -> None:
     for presence, left in ((0.7, 0), (0.99, 1)):
         tracks = Tracks(doubt=3)
-        tracks.offer([detection(Box(110, 70, 210, 170))], SIDE)
+        tracks.offer([detection(Box(110, 70, 210, 170))])
         tracks.update(next(iter(tracks)), Landmarks(oval_mesh(), presence), SIZE, 0)
         for _ in range(3):
-            tracks.offer([], SIDE)
+            tracks.offer([])
         assert len(tracks) == left
         for _ in range(9):
-            tracks.offer([], SIDE)
+            tracks.offer([])
         assert len(tracks) == 0
 
 
 def test_two_tracks_on_one_face_become_one() -> None:
     tracks = Tracks()
-    tracks.offer([detection(Box(0, 0, 80, 80)), detection(Box(200, 100, 280, 180))], SIDE)
+    tracks.offer([detection(Box(0, 0, 80, 80)), detection(Box(200, 100, 280, 180))])
     for track in tracks:
         tracks.update(track, Landmarks(oval_mesh(), 0.99), SIZE, 0)
     tracks.merge()

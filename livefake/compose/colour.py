@@ -26,6 +26,7 @@ _CHROMA_GAINS: Final = (0.3, 0.8)
 _TO_YCC: Final = np.array([[0.114, 0.587, 0.299], [0.5, -0.331, -0.169], [-0.081, -0.419, 0.5]])
 """Blue, green, red to luma and the two colour differences (ITU-R BT.601, full range)."""
 _FROM_YCC: Final = np.linalg.inv(_TO_YCC)
+_YCC_OF_ROWS: Final = np.ascontiguousarray(_TO_YCC.T, np.float32)
 
 Matrix = NDArray[np.float64]
 
@@ -47,8 +48,7 @@ def colour_transfer(source: Bytes, target: Bytes, weight: Bytes) -> Matrix:
     counts = weight > 128
     if np.count_nonzero(counts) < 32:
         return np.eye(3, 4)
-    a = source[counts].astype(np.float32) @ _TO_YCC.T.astype(np.float32)
-    b = target[counts].astype(np.float32) @ _TO_YCC.T.astype(np.float32)
+    a, b = (picture[counts].astype(np.float32) @ _YCC_OF_ROWS for picture in (source, target))
     mean_a, mean_b = a.mean(0, dtype=np.float64), b.mean(0, dtype=np.float64)
     ratio = (b.std(0, dtype=np.float64) + _NOISE) / (a.std(0, dtype=np.float64) + _NOISE)
     luma, chroma = np.clip(ratio[0], *_LUMA_GAINS), np.clip(ratio[1:].mean(), *_CHROMA_GAINS)

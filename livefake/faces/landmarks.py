@@ -10,9 +10,9 @@ import numpy as np
 
 from livefake.engine.base import Engine
 from livefake.faces.geometry import LEFT_EYE, POINTS, RIGHT_EYE, inverse, square_crop, transform
-from livefake.frame import Floats, Frame
+from livefake.frame import Box, Floats, Frame
 
-__all__ = ["SIDE", "LandmarkNet", "Landmarks", "crop_for_points"]
+__all__ = ["SIDE", "LandmarkNet", "Landmarks", "crop_for_box", "crop_for_points"]
 
 SIDE: Final = 192
 """Side of the crop, pixels."""
@@ -61,6 +61,12 @@ class LandmarkNet:
         points = results[_MESH].reshape(POINTS, 3)
         presence = 1 / (1 + float(np.exp(-results[_PRESENCE].item())))
         return Landmarks(transform(points, inverse(matrix)), presence)
+
+
+def crop_for_box(box: Box, eyes: tuple[Floats, Floats]) -> Floats:
+    """The crop in which to look for a face that was only detected: its box, and left and right eye, (2,) each."""
+    corners = np.array([[box.left, box.top], [box.right, box.bottom]], np.float32)
+    return square_crop(corners, eyes, SIDE)
 
 
 def crop_for_points(points: Floats) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from livefake.faces.detect import Detector
-from livefake.faces.landmarks import SIDE, LandmarkNet
+from livefake.faces.landmarks import LandmarkNet
 from livefake.faces.performer import Performer
 from livefake.faces.track import Tracks
 from livefake.frame import Drop, Face, Frame
@@ -32,7 +32,7 @@ class Detect:
 
     def __call__(self, frame: Frame) -> Frame:
         if self._wait <= 0 or self.searching:
-            self._tracks.offer(self._detector(frame), SIDE)
+            self._tracks.offer(self._detector(frame))
             self._wait = self.interval
         self._wait -= 1
         return frame

@@ -6,12 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
 from livefake.clock import Nanos
 from livefake.faces.detect import Detection
-from livefake.faces.geometry import square_crop
-from livefake.faces.landmarks import Landmarks, crop_for_points
+from livefake.faces.landmarks import Landmarks, crop_for_box, crop_for_points
 from livefake.faces.smooth import OneEuro
 from livefake.frame import Box, Floats
 
@@ -66,12 +63,11 @@ class Tracks:
     def __len__(self) -> int:
         return len(self._tracks)
 
-    def offer(self, detections: Sequence[Detection], side: int) -> None:
+    def offer(self, detections: Sequence[Detection]) -> None:
         """Compare what the detector sees with what is followed: confirm, start, or end tracks.
 
         Args:
             detections: of this frame, the surest first.
-            side: of the landmark network's crop, pixels.
         """
         unmet = set(self._tracks)
         for detection in detections:
@@ -80,7 +76,7 @@ class Tracks:
                 met.score, met.unmet = detection.score, 0
                 unmet.discard(met)
             elif len(self._tracks) < self._most:
-                self._start(detection, side)
+                self._start(detection)
         for track in unmet:
             track.unmet += 1
             # Strongly turned heads escape the detector while the landmarks still hold.
@@ -88,12 +84,9 @@ class Tracks:
             if track.unmet >= self._doubt and not sure:
                 self._tracks.remove(track)
 
-    def _start(self, detection: Detection, side: int) -> None:
+    def _start(self, detection: Detection) -> None:
         self._count += 1
-        corners = np.array(
-            [[detection.box.left, detection.box.top], [detection.box.right, detection.box.bottom]], np.float32
-        )
-        crop = square_crop(corners, (detection.points[0], detection.points[1]), side)
+        crop = crop_for_box(detection.box, (detection.points[0], detection.points[1]))
         self._tracks.append(Track(self._count, crop, detection.score, detection.box))
 
     def update(self, track: Track, landmarks: Landmarks, size: tuple[int, int], at: Nanos) -> bool:

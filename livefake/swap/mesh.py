@@ -65,8 +65,7 @@ class MeshSwapper:
         points = np.ascontiguousarray(persona.points[:, :2])
         full = _extend_skin(persona.picture, points)
         height, width = full.shape[:2]
-        inside = cv2.fillPoly(np.zeros((height, width), np.uint8), [np.round(points[OUTLINE]).astype(np.int32)], 255)
-        self._skin = [float(level) for level in np.median(full[inside == 255], axis=0)]
+        self._skin = [float(level) for level in np.median(full[_face_area(full, points) == 255], axis=0)]
         for share in _SIZES:
             size = (round(width * share), round(height * share))
             picture = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -97,6 +96,13 @@ class MeshSwapper:
         return next((entry for entry in reversed(self._pictures) if entry[2] >= height), self._pictures[0])
 
 
+def _face_area(picture: Bytes, points: Floats) -> Bytes:
+    """(H, W) uint8, 255 inside the outline of (468, 2) landmarks in a picture."""
+    area = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(area, [np.round(points[OUTLINE]).astype(np.int32)], 255)
+    return area
+
+
 def _extend_skin(picture: Bytes, points: Floats) -> Bytes:
     """Let the skin of a face run on smoothly beyond its outline.
 
@@ -108,8 +114,8 @@ def _extend_skin(picture: Bytes, points: Floats) -> Bytes:
         points: (468, 2) float32, its landmarks, pixels.
     """
     size = float(np.ptp(points[OUTLINE, 1]))
-    outline = cv2.fillPoly(np.zeros(picture.shape[:2], np.uint8), [np.round(points[OUTLINE]).astype(np.int32)], 255)
-    depth = cv2.distanceTransform(cv2.copyMakeBorder(outline, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 5)
+    area = _face_area(picture, points)
+    depth = cv2.distanceTransform(cv2.copyMakeBorder(area, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 5)
     inside = np.asarray(depth[1:-1, 1:-1], np.float32) / size
     keep = np.clip((inside - 0.025) / 0.045, 0, 1)[..., None]
     # Normalised convolution at an eighth of the size: each place gets the mean colour of the skin near it.

@@ -19,6 +19,7 @@ from livefake.faces.geometry import POINTS
 from livefake.frame import Bytes, Floats
 
 __all__ = [
+    "FILES",
     "Kind",
     "Persona",
     "PersonaCard",
@@ -31,7 +32,8 @@ __all__ = [
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _LARGEST: Final = 2048
-_FILES: Final = ("face.png", "portrait.jpg", "landmarks.npy")
+FILES: Final = ("face.png", "portrait.jpg", "landmarks.npy")
+"""What a pack holds beside its card."""
 
 
 class Kind(StrEnum):
@@ -133,7 +135,7 @@ def read_card(folder: Path) -> PersonaCard:
         raise BadPersona(f"{path} should have schema = 1, got {fields.get('schema')!r}.", "Update livefake.")
     if not _ID.fullmatch(card.id) or card.id != folder.name:
         raise BadPersona(f"The persona in {folder} should have its folder's name as id, got {card.id!r}.")
-    if missing := set(_FILES) - set(files):
+    if missing := set(FILES) - set(files):
         raise BadPersona(f"{path} names no checksum for {', '.join(sorted(missing))}.")
     return card
 
@@ -157,7 +159,7 @@ def load_persona(card: PersonaCard) -> Persona:
     Raises:
         BadPersona: a file is missing, does not match its checksum, or is not what it should be.
     """
-    for name in _FILES:
+    for name in FILES:
         _check(card, name)
     picture = cv2.imread(str(card.folder / "face.png"), cv2.IMREAD_COLOR)
     if picture is None or max(picture.shape[:2]) > _LARGEST or min(picture.shape[:2]) < 256:

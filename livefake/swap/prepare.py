@@ -12,14 +12,13 @@ import numpy as np
 
 from livefake.errors import BadPersona
 from livefake.faces.detect import Detector
-from livefake.faces.geometry import square_crop
-from livefake.faces.landmarks import SIDE, LandmarkNet, crop_for_points
+from livefake.faces.landmarks import LandmarkNet, crop_for_box, crop_for_points
 from livefake.frame import Bytes, Floats, Frame
+from livefake.swap.persona import FILES
 
 __all__ = ["measure", "prepare_pack"]
 
 _ROUNDS: Final = 5
-_FILES: Final = ("face.png", "portrait.jpg", "landmarks.npy")
 
 
 def measure(picture: Bytes, detector: Detector, landmarks: LandmarkNet) -> Floats:
@@ -41,10 +40,7 @@ def measure(picture: Bytes, detector: Detector, landmarks: LandmarkNet) -> Float
     found = detector(frame)
     if len(found) != 1:
         raise BadPersona(f"A persona's picture should show one face, {len(found)} were found.")
-    box = found[0].box
-    corners = np.array([[box.left, box.top], [box.right, box.bottom]], np.float32)
-    crop = square_crop(corners, (found[0].points[0], found[0].points[1]), SIDE)
-    result = landmarks(frame, crop)
+    result = landmarks(frame, crop_for_box(found[0].box, (found[0].points[0], found[0].points[1])))
     for _ in range(_ROUNDS):
         result = landmarks(frame, crop_for_points(result.points))
     if result.presence < 0.9:
@@ -63,7 +59,7 @@ def prepare_pack(folder: Path, detector: Detector, landmarks: LandmarkNet) -> No
         raise BadPersona(f"{folder / 'face.png'} should be a picture and cannot be read.")
     try:
         np.save(folder / "landmarks.npy", measure(np.asarray(picture, np.uint8), detector, landmarks))
-        digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _FILES}
+        digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
         path = folder / "persona.toml"
         kept = re.split(r"^\[files\]", path.read_text("utf-8"), maxsplit=1, flags=re.MULTILINE)[0].rstrip()
         table = "\n".join(f'"{name}" = "{digest}"' for name, digest in digests.items())
