@@ -114,12 +114,19 @@ class Patch:
         pixels: (box.height, box.width, 3) uint8 BGR.
         mask: (box.height, box.width) uint8, 255 where the patch replaces the picture.
         face: the face it was made for.
+        skin: (box.height, box.width) uint8, where the persona's own skin is: the mask without eyes and inner mouth.
+        solid: (box.height, box.width) uint8, the same with eyes and mouth filled in; as far as a mask may ever reach.
+        tone: (3, 4) float64 for ``cv2.transform``, what moved the persona's own colours into the live face's; None
+            until that was done.
     """
 
     box: Box
     pixels: Bytes
     mask: Bytes
     face: Face
+    skin: Bytes
+    solid: Bytes
+    tone: NDArray[np.float64] | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -44,7 +44,8 @@ def a_patch(frame: Frame, value: int = 255, level: tuple[int, int, int] = (90, 1
     face = a_face()
     box = Box.around(face.points, 4).within(frame.width, frame.height)
     shape = (box.height, box.width)
-    return Patch(box, np.full((*shape, 3), level, np.uint8), np.full(shape, value, np.uint8), face)
+    mask = np.full(shape, value, np.uint8)
+    return Patch(box, np.full((*shape, 3), level, np.uint8), mask, face, mask, mask)
 
 
 def test_blend_empties_the_patches_and_says_so() -> None:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from livefake.training.batches import Pairs, draw_batch, example
+from livefake.training.batches import LIVE, Pairs, draw_batch, example, resized
 from livefake.training.factory import shard_path
 from livefake.training.report import report_page
 from livefake.training.samples import write_shard
@@ -27,12 +28,11 @@ def folder(tmp_path: Path) -> Path:
 
 def test_an_example_is_the_guide_first_and_all_of_it_in_range() -> None:
     one = example(a_sample())
-    assert one.planes.shape == (11, SIDE, SIDE)
-    assert one.truth.shape == one.live.shape == (3, SIDE, SIDE)
+    assert one.planes.shape == (14, SIDE, SIDE)
+    assert one.truth.shape == one.planes[LIVE].shape == (3, SIDE, SIDE)
     assert one.visible.shape == one.keep.shape == (1, SIDE, SIDE)
-    for part in (one.planes, one.truth, one.visible, one.keep, one.live):
-        assert part.dtype == np.float32
-        assert 0 <= part.min() <= part.max() <= 1
+    for part in (one.planes, one.truth, one.visible, one.keep):
+        assert part.dtype == np.uint8
 
 
 def test_what_hides_the_face_does_not_count() -> None:
@@ -42,7 +42,7 @@ def test_what_hides_the_face_does_not_count() -> None:
     sample.hidden[:10] = 255
     visible = example(sample).visible[0]
     assert not visible[:10].any()
-    assert (visible[10:] == 1).all()
+    assert (visible[10:] == 255).all()
 
 
 def test_with_a_hint_the_live_picture_shows_where_the_face_is_hidden() -> None:
@@ -51,19 +51,45 @@ def test_with_a_hint_the_live_picture_shows_where_the_face_is_hidden() -> None:
     sample.hidden[:] = 0
     sample.hidden[:20] = 255
     told, untold = example(sample, hint=True), example(sample)
-    assert np.abs(told.planes[:3, :10] - told.live[:, :10]).max() < 0.01
-    assert np.abs(untold.planes[:3, :10] - untold.live[:, :10]).max() > 0.1
+    assert cv2.norm(told.planes[:3, :10], told.planes[LIVE, :10], cv2.NORM_INF) <= 2
+    assert cv2.norm(untold.planes[:3, :10], untold.planes[LIVE, :10], cv2.NORM_INF) > 25
 
 
 def test_the_first_half_of_a_batch_is_moments_and_what_follows_them(folder: Path) -> None:
     pairs = Pairs(folder, "train")
     assert pairs.followers.tolist() == [3, 7]
     batch = draw_batch(pairs, 8, np.random.default_rng(0))
-    assert batch.planes.shape == (8, 11, SIDE, SIDE)
-    following = [example(pairs[index], hint=hint) for index in (3, 7) for hint in (False, True)]
+    assert batch.planes.shape == (8, 14, SIDE, SIDE)
+    # Beards and hints change the input, never the answer.
+    following = [example(pairs[index]) for index in (3, 7)]
     for place in (1, 3):
-        seen = batch.planes[place]
-        assert any(np.array_equal(seen, one.planes[..., ::step]) for one in following for step in (1, -1))
+        answer = batch.truth[place]
+        assert any(np.array_equal(answer, one.truth[..., ::step]) for one in following for step in (1, -1))
+
+
+def test_a_beard_changes_the_live_picture_around_the_mouth_and_not_the_answer() -> None:
+    sample = a_sample()
+    jaw = np.stack([np.linspace(0.2, 0.8, 17), 0.55 + 0.35 * np.sin(np.linspace(0, np.pi, 17))], 1)
+    turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    lips = np.stack([0.5 - 0.1 * np.cos(turn), 0.62 - 0.1 * np.sin(turn)], 1)
+    sample.landmarks[:17], sample.landmarks[48:60] = jaw * SIDE, lips * SIDE
+    sample.landmarks[31:36] = np.array([0.5, 0.5]) * SIDE
+    sample.live[:] = 200
+    sample.hidden[:] = 0
+    bare, bearded = example(sample), example(sample, beard=np.random.default_rng(3))
+    assert np.array_equal(bare.truth, bearded.truth)
+    changed = (bare.planes[LIVE] != bearded.planes[LIVE]).any(0)
+    assert changed.any()
+    assert not changed[: SIDE * 2 // 5].any()
+
+
+def test_a_smaller_crop_shows_the_same_in_the_same_places() -> None:
+    sample = a_sample()
+    small = resized(sample, SIDE // 2)
+    assert small.live.shape == (SIDE // 2, SIDE // 2, 3)
+    # The corner of the first pixel stays where it is.
+    assert np.allclose((small.points + 0.5)[:, :2] * 2, (sample.points + 0.5)[:, :2], atol=1e-4)
+    assert resized(sample, SIDE) is sample
 
 
 def test_the_same_seed_draws_the_same_batch(folder: Path) -> None:
@@ -106,7 +132,7 @@ def test_an_untrained_network_leaves_the_guide_as_it_is_at_any_size(size: int) -
 
     from livefake.training.nets import RefineNet
 
-    planes = torch.rand(1, 11, size, size, generator=torch.Generator().manual_seed(0))
+    planes = torch.rand(1, 14, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         made = RefineNet()(planes)
     assert made.shape == (1, 4, size, size)

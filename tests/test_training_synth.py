@@ -10,8 +10,9 @@ from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, RIGHT_EYE
 from livefake.faces.landmarks import SIDE, LandmarkNet
 from livefake.frame import Floats
 from livefake.resources import models_folder
+from livefake.swap.guide import kept_alive, net_planes
 from livefake.swap.mesh import read_triangles
-from livefake.training.guide import composite, kept_alive, net_input
+from livefake.training.guide import matched_guide
 from livefake.training.headkit import read_headkit
 from livefake.training.samples import Sample
 from livefake.training.synth import SHARD, TRAIN, Workshop, make_shard
@@ -97,10 +98,10 @@ def test_the_same_seed_makes_the_same_shard(workshop: Workshop, samples: list[Sa
 
 def test_the_guide_is_live_where_the_warp_does_not_show(samples: list[Sample]) -> None:
     sample = samples[0]
-    guide = composite(sample.live, sample.warp, sample.cover)
+    guide = matched_guide(sample.live, sample.warp, sample.cover)
     outside = sample.cover == 0
     assert np.array_equal(guide[outside], sample.live[outside])
-    nothing = composite(sample.live, sample.warp, np.zeros_like(sample.cover))
+    nothing = matched_guide(sample.live, sample.warp, np.zeros_like(sample.cover))
     assert np.array_equal(nothing, sample.live)
 
 
@@ -117,8 +118,8 @@ def test_the_network_sees_live_skin_in_coarse_cells_only(samples: list[Sample]) 
     sample = samples[0]
     fine = np.asarray(np.random.default_rng(0).integers(0, 256, (256, 256, 3)), np.uint8)
     nothing = np.zeros((256, 256), np.uint8)
-    planes = net_input(fine, np.zeros_like(fine), nothing, nothing)
-    assert planes.shape == (11, 256, 256)
-    assert planes[3:6].std() < 0.25 * (fine / 255).std()
+    planes = net_planes(fine, np.zeros_like(fine), nothing, nothing)
+    assert planes.shape == (14, 256, 256)
+    assert planes[3:6].std() < 0.3 * fine.std()
     assert not planes[6:9].any()
-    assert net_input(sample.live, sample.live, sample.cover, sample.cover).dtype == np.float32
+    assert net_planes(sample.live, sample.live, sample.cover, sample.cover).dtype == np.uint8

@@ -61,7 +61,7 @@ def synth(
     )
     left = len(missing_shards(order.folder, order.shards))
     columns = (TextColumn("Rendering files of 64 pairs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with ProgressBar(*columns, console=console) as bar:
+    with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("render", total=order.shards, completed=order.shards - left)
         for _ in render_shards(order, workers=workers or len(os.sched_getaffinity(0))):
             bar.advance(task)
@@ -111,7 +111,7 @@ def refine(
         BarColumn(),
         TextColumn("{task.completed:.1f} of {task.total:.0f} min"),
     )
-    with ProgressBar(*columns, console=console) as bar:
+    with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("training", total=minutes)
 
         def tell(now: Progress) -> None:

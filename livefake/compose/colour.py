@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from livefake.clock import Nanos, seconds
 from livefake.frame import Bytes, Floats, Frame, Patch
 
-__all__ = ["MatchColour", "colour_transfer"]
+__all__ = ["SHADING", "Match", "MatchColour", "colour_transfer", "measure_match"]
 
+SHADING: Final = 0.6
+"""How much of the live light (soft differences across the face) is taken over, 0..1."""
 _SAMPLE: Final = 48
 _CELLS: Final = 8
 _HAIR: Final = 45.0
@@ -56,13 +58,52 @@ def colour_transfer(source: Bytes, target: Bytes, weight: Bytes) -> Matrix:
     return np.column_stack([gain, _FROM_YCC @ mean_b - gain @ (_FROM_YCC @ mean_a)])
 
 
-@dataclass(slots=True)
-class _Memory:
-    """What a track looked like: for smoothing, because exposure flickers and skin does not."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """What moves a patch into the colours and the light of a live face.
 
-    at: Nanos
+    Attributes:
+        colours: (3, 4) float64, as ``colour_transfer`` returns.
+        shade: (8, 8, 3) float32, levels to add after that, from the left top to the right bottom of the patch.
+    """
+
     colours: Matrix
     shade: Floats
+
+    def towards(self, newer: Match, share: float) -> Match:
+        """A match between this one (share 0) and a newer one (share 1)."""
+        return Match(
+            self.colours + share * (newer.colours - self.colours),
+            (self.shade + np.float32(share) * (newer.shade - self.shade)).astype(np.float32),
+        )
+
+    def apply(self, pixels: Bytes, shading: float = SHADING) -> Bytes:
+        """Move a whole patch.
+
+        Args:
+            pixels: (H, W, 3) uint8 BGR.
+            shading: how much of the live light is taken over, 0..1.
+
+        Returns:
+            (H, W, 3) uint8 BGR.
+        """
+        matched = cv2.transform(pixels, self.colours)
+        offsets = np.clip(self.shade * shading + 128, 0, 255).astype(np.uint8)
+        light = cv2.resize(offsets, (pixels.shape[1], pixels.shape[0]), interpolation=cv2.INTER_CUBIC)
+        # The offsets travel as bytes around 128: one saturating pass adds them and takes the 128 off again.
+        return np.asarray(cv2.addWeighted(matched, 1.0, light, 1.0, -128.0), np.uint8)
+
+
+def measure_match(source: Bytes, target: Bytes, weight: Bytes) -> Match:
+    """What gives a patch the colours and the light of the face behind it.
+
+    Args:
+        source, target: (H, W, 3) uint8 BGR, the same places of patch and live picture; some tens of pixels a side.
+        weight: (H, W) uint8; pixels above 128 count.
+    """
+    colours = colour_transfer(source, target, weight)
+    moved = np.asarray(cv2.transform(source, colours), np.uint8)
+    return Match(colours, _shade(moved, target, weight))
 
 
 class MatchColour:
@@ -76,10 +117,10 @@ class MatchColour:
     name = "colour"
     vital = True
 
-    def __init__(self, *, settle: Nanos = 250_000_000, shading: float = 0.6) -> None:
+    def __init__(self, *, settle: Nanos = 250_000_000, shading: float = SHADING) -> None:
         self._settle = seconds(settle)
         self._shading = shading
-        self._memory: dict[int, _Memory] = {}
+        self._memory: dict[int, tuple[Nanos, Match]] = {}
 
     def forget(self) -> None:
         """Start afresh: another persona is worn from the next frame on."""
@@ -96,31 +137,17 @@ class MatchColour:
         # Samples, not means: statistics do not mind, and averaging a whole region costs more than all the rest.
         source = np.asarray(cv2.resize(patch.pixels, (_SAMPLE, _SAMPLE), interpolation=cv2.INTER_LINEAR), np.uint8)
         weight = np.asarray(cv2.resize(patch.mask, (_SAMPLE, _SAMPLE), interpolation=cv2.INTER_LINEAR), np.uint8)
-        target = _look(frame, patch)
-        colours = colour_transfer(source, target, weight)
-        moved = np.asarray(cv2.transform(source, colours), np.uint8)
-        memory = self._settled(patch.face.track, frame.instant, colours, _shade(moved, target, weight))
-        matched = cv2.transform(patch.pixels, memory.colours)
-        offsets = np.clip(memory.shade * self._shading + 128, 0, 255).astype(np.uint8)
-        size = (patch.box.width, patch.box.height)
-        light = cv2.resize(offsets, size, interpolation=cv2.INTER_CUBIC)
-        # The offsets travel as bytes around 128: one saturating pass adds them and takes the 128 off again.
-        lit = np.asarray(cv2.addWeighted(matched, 1.0, light, 1.0, -128.0), np.uint8)
-        return replace(patch, pixels=lit)
+        found = measure_match(source, _look(frame, patch), weight)
+        match = self._settled(patch.face.track, frame.instant, found)
+        return replace(patch, pixels=match.apply(patch.pixels, self._shading), tone=match.colours)
 
-    def _settled(self, track: int, at: Nanos, colours: Matrix, shade: Floats) -> _Memory:
-        old = self._memory.get(track)
-        if old is None or at <= old.at:
-            memory = _Memory(at, colours, shade)
-        else:
-            share = 1 - math.exp(-seconds(at - old.at) / self._settle)
-            memory = _Memory(
-                at,
-                old.colours + share * (colours - old.colours),
-                (old.shade + np.float32(share) * (shade - old.shade)).astype(np.float32),
-            )
-        self._memory[track] = memory
-        return memory
+    def _settled(self, track: int, at: Nanos, found: Match) -> Match:
+        """Smoothed over time, because exposure flickers and skin does not."""
+        then, old = self._memory.get(track, (at, found))
+        share = 1 - math.exp(-seconds(at - then) / self._settle) if at > then else 1.0
+        match = old.towards(found, share)
+        self._memory[track] = (at, match)
+        return match
 
 
 def _look(frame: Frame, patch: Patch) -> Bytes:

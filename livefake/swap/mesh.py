@@ -89,7 +89,8 @@ class MeshSwapper:
         cv2.rectangle(pixels, (0, 0), (box.width, box.height), self._skin, cv2.FILLED)
         cover = np.zeros((box.height, box.width), np.uint8)
         paint_mesh(self._triangles, painting_order(self._triangles, points), live, source, picture, pixels, cover)
-        return Patch(box, pixels, _mask(live, cover, feather), face)
+        mask, solid = _masks(live, cover, feather)
+        return Patch(box, pixels, mask, face, mask, solid)
 
     def _fitting(self, height: float) -> tuple[Bytes, Floats, float]:
         """The smallest picture of the persona that still has a pixel for each pixel on screen."""
@@ -134,8 +135,8 @@ def _extend_skin(picture: Bytes, points: Floats) -> Bytes:
     return np.asarray(np.clip(rim + keep * (picture - rim), 0, 255), np.uint8)
 
 
-def _mask(live: Floats, cover: Bytes, feather: float) -> Bytes:
-    """Where the persona shows: inside the outline, fading before its edge, without eyes and inner mouth.
+def _masks(live: Floats, cover: Bytes, feather: float) -> tuple[Bytes, Bytes]:
+    """Where the persona shows: inside the outline, fading before its edge; without and with eyes and inner mouth.
 
     Args:
         live: (468, 2) float32, pixels of the region.
@@ -157,8 +158,9 @@ def _mask(live: Floats, cover: Bytes, feather: float) -> Bytes:
     eyes = [np.round(oval * 8).astype(np.int32) for oval in _eye_ovals(live)]
     holes = cv2.fillPoly(np.zeros_like(solid), [*eyes, rings[-1]], 255, cv2.LINE_AA, 4)
     small = max(3, int(feather * 0.3) | 1)
-    mask = cv2.subtract(soft, cv2.blur(holes, (small, small)))
-    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    open_mask = cv2.subtract(soft, cv2.blur(holes, (small, small)))
+    mask, filled = (cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in (open_mask, soft))
+    return np.asarray(mask, np.uint8), np.asarray(filled, np.uint8)
 
 
 def _eye_ovals(live: Floats) -> list[Floats]:

@@ -8,37 +8,47 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from livefake.errors import BadInput
-from livefake.frame import Bytes, Floats
-from livefake.training.guide import composite, kept_alive, net_input
+from livefake.frame import Bytes
+from livefake.swap.guide import CHANNELS, kept_alive, lay_over, net_planes
+from livefake.training.beard import grow_beard
+from livefake.training.guide import matched_guide
 from livefake.training.samples import Sample, Shard
 from livefake.training.tone import measure_tone, move_tone
 
-__all__ = ["Example", "Pairs", "draw_batch", "example", "stack"]
+__all__ = ["LIVE", "Example", "Pairs", "draw_batch", "example", "resized", "stack"]
 
-_HINT: Final = 0.5
+LIVE: Final = slice(11, 14)
+"""The planes of the input that hold the live picture."""
+_HINT: Final = 0.2
 """Share of training samples in which the network is told what hides the face. In the others it must see that itself,
 as it must where no detector of such things runs."""
+_BEARD: Final = 0.15
+"""Share of training samples whose performer has a beard."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One sample, or a batch of them, ready for the network; all float32, 0..1.
+    """One sample, or a batch of them, for the network, which takes all levels divided by 255.
 
     Attributes:
-        planes: (..., 11, S, S), input; see ``net_input``. Its first three planes are the guide.
-        truth: (..., 3, S, S), the persona in the performer's tone, BGR.
-        visible: (..., 1, S, S), where the answer counts.
-        keep: (..., 1, S, S), eyes and inner mouth.
-        live: (..., 3, S, S), the live picture, BGR.
+        planes: (..., 14, S, S) uint8, input; see ``net_planes``. Its first three planes are the guide.
+        truth: (..., 3, S, S) uint8, the persona in the performer's tone, BGR.
+        visible: (..., 1, S, S) uint8, where the answer counts.
+        persona: (...,) int64, number of the persona.
     """
 
-    planes: Floats
-    truth: Floats
-    visible: Floats
-    keep: Floats
-    live: Floats
+    planes: Bytes
+    truth: Bytes
+    visible: Bytes
+    persona: NDArray[np.int64]
+
+    @property
+    def keep(self) -> Bytes:
+        """(..., 1, S, S) uint8, eyes and inner mouth."""
+        return self.planes[..., 9:10, :, :]
 
 
 class Pairs:
@@ -69,41 +79,75 @@ class Pairs:
         return self._shards[shard][row]
 
 
-def example(sample: Sample, *, hint: bool = False) -> Example:
+def resized(sample: Sample, size: int) -> Sample:
+    """A sample at another size, as a smaller network crop would be.
+
+    Args:
+        sample: square.
+        size: side, pixels; not larger than the sample's.
+    """
+    share = size / sample.live.shape[0]
+    if share == 1:
+        return sample
+
+    def small(plane: Bytes) -> Bytes:
+        return np.asarray(cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+    return Sample(
+        live=small(sample.live),
+        warp=small(sample.warp),
+        truth=small(sample.truth),
+        cover=small(sample.cover),
+        region=small(sample.region),
+        hidden=small(sample.hidden),
+        inner=small(sample.inner),
+        # Pixel centres at whole numbers: another size maps x to (x + 0.5) * share - 0.5.
+        points=np.concatenate([(sample.points[:, :2] + 0.5) * share - 0.5, sample.points[:, 2:] * share], 1),
+        landmarks=(sample.landmarks + 0.5) * share - 0.5,
+        facts=sample.facts,
+    )
+
+
+def example(sample: Sample, *, hint: bool = False, beard: np.random.Generator | None = None) -> Example:
     """Prepare a sample.
 
     Args:
         sample: as it is on disk.
         hint: whether the visibility plane leaves out what hides the face.
+        beard: draws a beard for the performer; None leaves them as they are.
     """
     size = sample.live.shape[0]
     keep = kept_alive(sample.points, size)
     shown = cv2.bitwise_not(sample.hidden)
-    visible = cv2.multiply(sample.region, shown, scale=1 / 255)
+    visible = np.asarray(cv2.multiply(sample.region, shown, scale=1 / 255), np.uint8)
     cover = cv2.multiply(sample.cover, cv2.blur(shown, (5, 5)), scale=1 / 255) if hint else sample.cover
-    guide = composite(sample.live, sample.warp, np.asarray(cover, np.uint8))
     skin = np.asarray(
         cv2.subtract(visible, cv2.dilate(cv2.add(sample.inner, keep), np.ones((3, 3), np.uint8))), np.uint8
     )
     truth = move_tone(sample.truth, measure_tone(sample.truth, sample.live, skin))
-    inner = cv2.merge([sample.inner] * 3).astype(np.float32) / 255
-    truth = np.asarray(truth + inner * (sample.truth.astype(np.float32) - truth) + 0.5, np.uint8)
+    truth = lay_over(truth, sample.truth, sample.inner)
+    live = sample.live
+    if beard is not None:
+        # Nothing grows over a hand.
+        bearded = grow_beard(live, sample.landmarks, beard)
+        live = np.asarray(cv2.copyTo(bearded, (sample.hidden < 64).astype(np.uint8), live.copy()), np.uint8)
+    guide = matched_guide(live, sample.warp, np.asarray(cover, np.uint8))
     return Example(
-        net_input(sample.live, guide, keep, np.asarray(cover, np.uint8)),
-        _planes(truth),
-        _planes(np.asarray(visible, np.uint8)),
-        _planes(keep),
-        _planes(sample.live),
+        net_planes(live, guide, keep, np.asarray(cover, np.uint8)),
+        np.stack(cv2.split(truth)).astype(np.uint8),
+        visible[None],
+        np.array(sample.facts.persona, np.int64),
     )
 
 
-def draw_batch(pairs: Pairs, size: int, random: np.random.Generator) -> Example:
+def draw_batch(pairs: Pairs, size: int, random: np.random.Generator, *, side: int | None = None) -> Example:
     """A random batch whose first half is pairs of neighbouring moments.
 
     Args:
         pairs: to draw from.
         size: of the batch, a multiple of 4.
-        random: source of choice, mirroring and hints.
+        random: source of choice, mirroring, hints and beards.
+        side: of the crops, pixels; as they are on disk if None.
 
     Returns:
         A batch; samples 0 and 1, 2 and 3, and so on up to ``size // 2`` are a moment and the one after it.
@@ -113,23 +157,24 @@ def draw_batch(pairs: Pairs, size: int, random: np.random.Generator) -> Example:
         chosen += [int(later) - 1, int(later)]
     chosen += random.integers(len(pairs), size=size - len(chosen)).tolist()
     mirrored, hinted = random.random(size) < 0.5, random.random(size) < _HINT
-    # Both moments are mirrored, and told about, alike.
-    mirrored[1 : size // 2 : 2], hinted[1 : size // 2 : 2] = mirrored[: size // 2 : 2], hinted[: size // 2 : 2]
-    examples = [example(pairs[index], hint=bool(told)) for index, told in zip(chosen, hinted, strict=True)]
-    return stack([_mirror(one) if turn else one for one, turn in zip(examples, mirrored, strict=True)])
+    beards = np.where(random.random(size) < _BEARD, random.integers(1, 1 << 31, size), 0)
+    # Both moments are mirrored, told about and bearded alike.
+    for drawn in (mirrored, hinted, beards):
+        drawn[1 : size // 2 : 2] = drawn[: size // 2 : 2]
+    examples = []
+    for index, told, beard in zip(chosen, hinted, beards, strict=True):
+        sample = pairs[index] if side is None else resized(pairs[index], side)
+        examples.append(example(sample, hint=bool(told), beard=np.random.default_rng(beard) if beard else None))
+    return stack(examples, mirrored)
 
 
-def stack(examples: list[Example]) -> Example:
-    """Several examples as one batch."""
-    fields = ("planes", "truth", "visible", "keep", "live")
-    return Example(*(np.stack([getattr(one, name) for one in examples]) for name in fields))
-
-
-def _mirror(one: Example) -> Example:
-    parts = (one.planes, one.truth, one.visible, one.keep, one.live)
-    return Example(*(np.ascontiguousarray(part[..., ::-1]) for part in parts))
-
-
-def _planes(picture: Bytes) -> Floats:
-    planes = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
-    return np.multiply(planes, np.float32(1 / 255), dtype=np.float32)
+def stack(examples: list[Example], mirrored: NDArray[np.bool_] | None = None) -> Example:
+    """Several examples as one batch, some of them mirrored."""
+    side = examples[0].truth.shape[-1]
+    planes, truth, visible = (np.empty((len(examples), count, side, side), np.uint8) for count in (CHANNELS, 3, 1))
+    batch = Example(planes, truth, visible, np.array([one.persona for one in examples], np.int64))
+    for row, one in enumerate(examples):
+        step = -1 if mirrored is not None and mirrored[row] else 1
+        for place, part in ((batch.planes, one.planes), (batch.truth, one.truth), (batch.visible, one.visible)):
+            place[row] = part[..., ::step]
+    return batch

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from livefake.frame import Bytes
-from livefake.training.batches import Example, Pairs, example, stack
+from livefake.training.batches import LIVE, Example, Pairs, example, stack
 from livefake.training.losses import ssim
 
 __all__ = ["BUCKETS", "before_and_after", "judge"]
@@ -43,7 +43,7 @@ def judge(net: nn.Module, pairs: Pairs, device: torch.device, *, most: int = 192
     """Mean scores of mesh warp and network.
 
     Args:
-        net: takes (N, 11, S, S), returns (N, 4, S, S).
+        net: takes (N, 14, S, S), returns (N, 4, S, S).
         pairs: the test split.
         device: where the network is.
         most: how many samples are looked at, from the first on; the same ones every time.
@@ -59,7 +59,7 @@ def judge(net: nn.Module, pairs: Pairs, device: torch.device, *, most: int = 192
         samples = [pairs[index] for index in range(start, min(start + _AT_ONCE, most, len(pairs)))]
         batch = stack([example(sample) for sample in samples])
         planes, truth, visible = (
-            torch.from_numpy(part).to(device) for part in (batch.planes, batch.truth, batch.visible)
+            torch.from_numpy(part).to(device).float() / 255 for part in (batch.planes, batch.truth, batch.visible)
         )
         made = net(planes).float()
         guides, pictures = planes[:, :3], made[:, :3]
@@ -99,17 +99,18 @@ def before_and_after(net: nn.Module, pairs: Pairs, device: torch.device, *, rows
     order = sorted(range(reach), key=lambda index: abs(pairs[index].facts.yaw))
     chosen = [order[place] for place in np.linspace(0, reach - 1, min(rows, reach)).round().astype(int)]
     batch = stack([example(pairs[index]) for index in chosen])
-    made = net(torch.from_numpy(batch.planes).to(device)).float().cpu().numpy()
+    made = net(torch.from_numpy(batch.planes).to(device).float() / 255).float().cpu().numpy()
     return np.vstack([np.hstack(_row(batch, made, place)) for place in range(len(chosen))])
 
 
 def _row(batch: Example, made: np.ndarray[tuple[int, ...], np.dtype[np.float32]], place: int) -> Sequence[Bytes]:
-    live, mask, right = batch.live[place], made[place, 3:], batch.visible[place]
+    planes, truth, right = (part[place].astype(np.float32) / 255 for part in (batch.planes, batch.truth, batch.visible))
+    live, mask = planes[LIVE], made[place, 3:]
     shown = made[place, :3] * mask + live * (1 - mask)
-    truth = batch.truth[place] * right + live * (1 - right)
-    planes = (live, batch.planes[place, :3], shown, truth, np.repeat(mask, 3, 0))
+    wanted = truth * right + live * (1 - right)
     pictures = [
-        np.ascontiguousarray(np.clip(part * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)) for part in planes
+        np.ascontiguousarray(np.clip(part * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+        for part in (live, planes[:3], shown, wanted, np.repeat(mask, 3, 0))
     ]
     if place == 0:
         for picture, title in zip(pictures, ("live", "mesh warp", "network", "truth", "mask"), strict=True):

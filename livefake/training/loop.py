@@ -18,7 +18,8 @@ from livefake.machine import describe_machine
 from livefake.training.batches import Example, Pairs, draw_batch
 from livefake.training.judge import BUCKETS, before_and_after, judge
 from livefake.training.losses import Shares
-from livefake.training.nets import Widths, count_flops, count_parameters
+from livefake.training.memory import hold_memory
+from livefake.training.nets import STEP, Widths, count_flops, count_parameters
 from livefake.training.report import report_page
 from livefake.training.trainer import Trainer, batch_random
 
@@ -28,6 +29,9 @@ _CHECKPOINT: Final = "checkpoint.pt"
 _SHEET: Final = "sheet.jpg"
 _REPORT: Final = "report.html"
 _FADE: Final = 0.98
+_SIDES: Final = ((256, 0.45), (192, 0.25), (128, 0.3))
+"""Sides of the crops, as shares of 256 of the pairs' own side, and how often each is drawn: one set of weights serves
+all rungs of the quality ladder, and small crops teach light and colour at a quarter of the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Plan:
         data: folder of the pairs.
         folder: for checkpoint, sheet and report.
         minutes: of training in all, over all sittings; the learning rate follows them.
-        batch: samples a step, a multiple of 4.
+        batch: samples a step at the full size, a multiple of 4; smaller crops come in larger batches.
         peak: highest learning rate.
         seed: of first weights and batches.
         threads: of the processor.
@@ -96,6 +100,7 @@ def refine(plan: Plan, *, clock: Clock, tell: Callable[[Progress], None]) -> Tra
         BadInput: there are no pairs, or the checkpoint cannot be used.
         FloatingPointError: the loss is not finite; the last checkpoint is still good.
     """
+    hold_memory()
     torch.set_num_threads(plan.threads)
     cv2.setNumThreads(1)
     trainer = Trainer(plan.widths, plan.shares, peak=plan.peak, seed=plan.seed, device=plan.device)
@@ -127,9 +132,10 @@ class _Sitting:
 
     def __init__(self, plan: Plan, trainer: Trainer, clock: Clock, tell: Callable[[Progress], None]) -> None:
         self._plan, self._trainer, self._clock, self._tell = plan, trainer, clock, tell
-        self._first, self._start = trainer.clock.step, trainer.clock.seconds
+        self._start = trainer.clock.seconds
         self._saved = self._judged = trainer.clock.seconds
         self._loss: float | None = None
+        self._samples = 0
 
     @property
     def done(self) -> bool:
@@ -142,11 +148,12 @@ class _Sitting:
             begun = self._clock()
             loss = self._trainer.step(batch, state.seconds / (plan.minutes * 60))["loss"]
             state.seconds += seconds(self._clock() - begun)
+            self._samples += len(batch.persona)
             self._loss = loss if self._loss is None else self._loss + (1 - _FADE) * (loss - self._loss)
             if state.seconds - self._saved >= plan.save_every * 60:
                 self._saved = state.seconds
                 self._trainer.save(plan.folder / _CHECKPOINT)
-            speed = (state.step - self._first) * plan.batch / max(state.seconds - self._start, 1e-6)
+            speed = self._samples / max(state.seconds - self._start, 1e-6)
             judged = state.history[-1] if state.history else {}
             self._tell(Progress(state.step, state.seconds / 60, self._loss, speed, judged))
             if self.done or state.seconds - self._judged >= plan.judge_every * 60:
@@ -182,7 +189,8 @@ def _facts(plan: Plan, trainer: Trainer, pairs: int, size: int) -> dict[str, str
     return {
         "Training pairs": f"{pairs}, crops of {size} pixels",
         "Network": f"{count_parameters(net) / 1e6:.2f} M weights, {count_flops(net, size) / 1e9:.2f} GFLOPs a crop",
-        "Steps": f"{state.step} of {plan.batch} samples in {state.seconds / 60:.0f} of {plan.minutes:.0f} minutes",
+        "Steps": f"{state.step} in {state.seconds / 60:.0f} of {plan.minutes:.0f} minutes; {plan.batch} samples each "
+        "at the full size, more at smaller ones",
         "Machine": f"{describe_machine()}; {plan.threads} threads, {plan.device}",
         "Seed": str(plan.seed),
     }
@@ -190,10 +198,18 @@ def _facts(plan: Plan, trainer: Trainer, pairs: int, size: int) -> dict[str, str
 
 def _batches(pairs: Pairs, plan: Plan, step: int) -> Generator[Example]:
     """Batches without end from that step on, each prepared while the one before it is learnt from."""
+    full = pairs[0].live.shape[0]
+
+    def draw(step: int) -> Example:
+        random = batch_random(plan.seed, step)
+        share = random.choice([side for side, _ in _SIDES], p=[often for _, often in _SIDES]) / 256
+        side = max(STEP, round(full * share) // STEP * STEP)
+        return draw_batch(pairs, round(plan.batch * (full / side) ** 2) // 4 * 4, random, side=side)
+
     with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(draw_batch, pairs, plan.batch, batch_random(plan.seed, step))
+        coming = ahead.submit(draw, step)
         while True:
             step += 1
             ready = coming.result()
-            coming = ahead.submit(draw_batch, pairs, plan.batch, batch_random(plan.seed, step))
+            coming = ahead.submit(draw, step)
             yield ready

@@ -41,6 +41,7 @@ class Shares:
         mask: L1 of the mask.
         steady: change from one moment to the next.
         deceit: the critic's opinion.
+        identity: the identity critic's distance between the network's picture and the truth.
         features: extra weight of eyes and mouth.
         occluders: extra weight, in the mask, of what is in front of the face.
     """
@@ -53,6 +54,7 @@ class Shares:
     mask: float = 0.5
     steady: float = 2.0
     deceit: float = 0.02
+    identity: float = 0.1
     features: float = 2.0
     occluders: float = 8.0
 

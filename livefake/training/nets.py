@@ -8,17 +8,23 @@ times the speed of depthwise ones in int8, and every operator has a float16, an 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from livefake.training.guide import CHANNELS
+from livefake.swap.guide import CHANNELS
 
-__all__ = ["STEP", "PatchCritic", "RefineNet", "Widths", "count_flops", "count_parameters"]
+__all__ = ["STEP", "IdentityCritic", "PatchCritic", "RefineNet", "Widths", "count_flops", "count_parameters"]
 
 _BLOCK: Final = 4
 """Pixels a side that the stem folds into channels."""
+_SEEN: Final = 11
+"""Planes that the picture is made from; the live picture that follows them is for the mask alone."""
+_COVER: Final = slice(10, 14)
+"""Planes that the mask looks at closely: where the guide is meant to show, and the live picture."""
 _REACH: Final = 1.6
 """The residual lies between minus and plus half of this: enough to turn most colours into most others."""
 
@@ -29,12 +35,14 @@ class Widths:
 
     Attributes:
         quarter, eighth, sixteenth, deepest: channels, 1 or more.
+        edge: channels, at a quarter of the side, of the branch that looks for what is in front of the face.
     """
 
     quarter: int = 64
     eighth: int = 128
     sixteenth: int = 192
     deepest: int = 224
+    edge: int = 24
 
 
 STEP: Final = 32
@@ -60,6 +68,9 @@ class _Rise(nn.Module):
 class RefineNet(nn.Module):
     """Finishes a warped persona; knows no persona, so one set of weights serves all.
 
+    The picture is made without a sharp look at the live skin, so that the performer's features cannot come through.
+    A small branch of its own sees the live picture as it is and only says what is in front of the face.
+
     Args:
         widths: channels of the levels.
     """
@@ -67,7 +78,7 @@ class RefineNet(nn.Module):
     def __init__(self, widths: Widths | None = None) -> None:
         super().__init__()
         wide = widths or Widths()
-        self.stem = nn.Sequential(nn.PixelUnshuffle(_BLOCK), _conv(CHANNELS * _BLOCK**2, wide.quarter))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(_BLOCK), _conv(_SEEN * _BLOCK**2, wide.quarter))
         self.down_eighth = nn.Sequential(_conv(wide.quarter, wide.eighth, 2), _conv(wide.eighth, wide.eighth))
         self.down_sixteenth = nn.Sequential(
             _conv(wide.eighth, wide.sixteenth, 2), _conv(wide.sixteenth, wide.sixteenth)
@@ -78,28 +89,36 @@ class RefineNet(nn.Module):
         self.up_sixteenth = _Rise(wide.deepest, wide.sixteenth)
         self.up_eighth = _Rise(wide.sixteenth, wide.eighth)
         self.up_quarter = _Rise(wide.eighth, wide.quarter)
-        self.head = nn.Sequential(nn.Conv2d(wide.quarter, 4 * _BLOCK**2, 3, 1, 1), nn.PixelShuffle(_BLOCK))
+        self.head = nn.Sequential(nn.Conv2d(wide.quarter, 3 * _BLOCK**2, 3, 1, 1), nn.PixelShuffle(_BLOCK))
+        look = (_COVER.stop - _COVER.start) * _BLOCK**2
+        self.edge = nn.Sequential(nn.PixelUnshuffle(_BLOCK), _conv(look, wide.edge), _conv(wide.edge, wide.edge))
+        self.mask = nn.Sequential(
+            _conv(wide.quarter + wide.edge, wide.edge),
+            nn.Conv2d(wide.edge, _BLOCK**2, 3, 1, 1),
+            nn.PixelShuffle(_BLOCK),
+        )
         # Starts as the mesh warp: no residual, a mask of one half.
-        nn.init.zeros_(self.head[0].weight)
-        nn.init.zeros_(self.head[0].bias)
+        for last in (self.head[0], self.mask[1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
     def forward(self, planes: Tensor) -> Tensor:
         """Run the network.
 
         Args:
-            planes: (N, 11, S, S) float, 0..1, as ``net_input`` makes them; S a multiple of 32.
+            planes: (N, 14, S, S) float, 0..1, as ``net_planes`` makes them; S a multiple of 32.
 
         Returns:
             (N, 4, S, S) float, 0..1: blue, green, red, and the mask, 1 where the picture replaces the live one.
         """
-        quarter = self.stem(planes)
+        quarter = self.stem(planes[:, :_SEEN])
         eighth = self.down_eighth(quarter)
         sixteenth = self.down_sixteenth(eighth)
         rising = self.up_sixteenth(self.deep(sixteenth), sixteenth)
         rising = self.up_quarter(self.up_eighth(rising, eighth), quarter)
-        shares = torch.sigmoid(self.head(rising))
-        picture = (planes[:, :3] + (shares[:, :3] - 0.5) * _REACH).clamp(0, 1)
-        return torch.cat([picture, shares[:, 3:]], 1)
+        residual = (torch.sigmoid(self.head(rising)) - 0.5) * _REACH
+        mask = torch.sigmoid(self.mask(torch.cat([rising, self.edge(planes[:, _COVER])], 1)))
+        return torch.cat([(planes[:, :3] + residual).clamp(0, 1), mask], 1)
 
 
 class PatchCritic(nn.Module):
@@ -128,11 +147,40 @@ class PatchCritic(nn.Module):
         return self.body(pictures * 2 - 1)
 
 
+class IdentityCritic(nn.Module):
+    """Tells fictional people apart, so that the network can be asked for the right one.
+
+    Learns beside the network, from rendered truths alone, to name the persona; the direction of its features then
+    says whose face a picture shows (the softmax embedding of Taigman et al., "DeepFace", CVPR 2014). It is a teacher
+    only: identity is judged by another network (see the quality benchmark).
+
+    Args:
+        people: how many there are.
+    """
+
+    def __init__(self, people: int) -> None:
+        super().__init__()
+        widths = (3, 24, 48, 96, 128)
+        self.body = nn.Sequential(*(_conv(inward, outward, 2) for inward, outward in pairwise(widths)))
+        self.features = nn.Linear(widths[-1] * 16, 128)
+        self.names = nn.Linear(128, people)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, 3, S, S) pictures, 0..1, black where they do not count, to (N, 128) features of length 1."""
+        small = functional.adaptive_avg_pool2d(pictures, 96)
+        deep = functional.adaptive_avg_pool2d(self.body(small), 4)
+        return functional.normalize(self.features(deep.flatten(1)), dim=1)
+
+    def name(self, features: Tensor) -> Tensor:
+        """(N, 128) features to (N, people) scores, before the softmax."""
+        return self.names(features * 16)
+
+
 def count_flops(net: nn.Module, size: int) -> int:
     """Floating-point operations of the convolutions for one crop; a multiply and an add are two.
 
     Args:
-        net: takes (1, 11, size, size).
+        net: takes (1, 14, size, size).
         size: side of the crop, pixels, a multiple of 32.
     """
     total = 0

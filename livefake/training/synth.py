@@ -22,10 +22,11 @@ import numpy as np
 from livefake.faces.geometry import transform
 from livefake.faces.landmarks import LandmarkNet, Landmarks
 from livefake.frame import Bytes, Floats, Frame
+from livefake.swap.guide import crop_for_net
 from livefake.swap.mesh import MeshSwapper
 from livefake.swap.raster import Triangles
 from livefake.training.camera import Camera, respond, sample_camera, take
-from livefake.training.guide import crop_for_net, make_swapper, read_mesh, warp_onto
+from livefake.training.guide import make_swapper, read_mesh, warp_onto
 from livefake.training.headkit import HeadKit, Identity, make_identity
 from livefake.training.render import Picture, place, render
 from livefake.training.samples import Facts, Sample

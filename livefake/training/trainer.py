@@ -12,17 +12,20 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from livefake.errors import BadInput
-from livefake.frame import Floats
+from livefake.frame import Bytes
 from livefake.training.batches import Example
 from livefake.training.losses import Shares, critic_loss, deceit, picture_loss, steadiness
-from livefake.training.nets import PatchCritic, RefineNet, Widths
+from livefake.training.nets import IdentityCritic, PatchCritic, RefineNet, Widths
+from livefake.training.synth import TRAIN
 
 __all__ = ["Trainer", "batch_random", "fast_type", "learning_rate"]
 
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 _DECAY: Final = 0.999
 _CLIP: Final = 1.0
 _WARM_UP: Final = 200
@@ -81,6 +84,8 @@ class Trainer:
         self._critic = PatchCritic().to(self.device, memory_format=torch.channels_last)
         self._optimiser = torch.optim.AdamW(self.net.parameters(), lr=peak, betas=(0.9, 0.99), weight_decay=1e-4)
         self._critic_optimiser = torch.optim.AdamW(self._critic.parameters(), lr=peak / 4, betas=(0.5, 0.99))
+        self._namer = IdentityCritic(len(TRAIN)).to(self.device, memory_format=torch.channels_last)
+        self._namer_optimiser = torch.optim.AdamW(self._namer.parameters(), lr=peak, betas=(0.9, 0.99))
         self.clock = _Clockwork()
 
     def step(self, batch: Example, progress: float) -> dict[str, float]:
@@ -96,17 +101,17 @@ class Trainer:
         Raises:
             FloatingPointError: the loss is not finite.
         """
-        parts = (batch.planes, batch.truth, batch.visible, batch.keep)
-        planes, truth, visible, keep = (self._tensor(part) for part in parts)
+        planes, truth, visible = (self._tensor(part) for part in (batch.planes, batch.truth, batch.visible))
+        keep, cover = planes[:, 9:10], planes[:, 10:11]
         rate = learning_rate(self.clock.step, progress, self._peak)
-        for optimiser, share in ((self._optimiser, 1.0), (self._critic_optimiser, 0.25)):
+        for optimiser, share in ((self._optimiser, 1.0), (self._critic_optimiser, 0.25), (self._namer_optimiser, 1.0)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * share
         with self._short():
             made = self.net(planes.contiguous(memory_format=torch.channels_last))
         # Losses in full precision and plane by plane, which is faster for them.
         made = made.float().contiguous()
-        losses = picture_loss(made, truth, visible, keep, planes[:, -1:], shares=self._shares)
+        losses = picture_loss(made, truth, visible, keep, cover, shares=self._shares)
         half = len(planes) // 2
         now, later = slice(0, half, 2), slice(1, half, 2)
         losses["steady"] = self._shares.steady * steadiness(
@@ -114,6 +119,8 @@ class Trainer:
         )
         if progress >= _CRITIC_FROM and self._shares.deceit > 0:
             losses["deceit"] = self._shares.deceit * self._argue(made[:, :3], truth, visible)
+        if self._shares.identity > 0:
+            losses["identity"] = self._shares.identity * self._name(made[:, :3], truth, visible, batch.persona)
         total = torch.stack(list(losses.values())).sum()
         if not bool(torch.isfinite(total)):
             raise FloatingPointError(f"the loss is {float(total.detach())} at step {self.clock.step}")
@@ -125,8 +132,8 @@ class Trainer:
         self.clock.step += 1
         return {name: float(value.detach()) for name, value in (*losses.items(), ("loss", total))}
 
-    def _tensor(self, part: Floats) -> Tensor:
-        return torch.from_numpy(part).to(self.device, non_blocking=True)
+    def _tensor(self, part: Bytes) -> Tensor:
+        return torch.from_numpy(part).to(self.device, non_blocking=True).to(torch.float32).mul_(1 / 255)
 
     def _short(self) -> Any:
         return torch.autocast(self.device.type, self._type or torch.bfloat16, enabled=self._type is not None)
@@ -147,6 +154,21 @@ class Trainer:
         self._critic.requires_grad_(False)
         with self._short():
             return deceit(self._critic, shown).float()
+
+    def _name(self, made: Tensor, truth: Tensor, visible: Tensor, persona: NDArray[np.int64]) -> Tensor:
+        """Teach the namer with the truth, then ask it how far the network's pictures are from that person's."""
+        self._namer.requires_grad_(True)
+        with self._short():
+            right = self._namer(truth * visible)
+            named = self._namer.name(right)
+        lesson = functional.cross_entropy(named.float(), torch.from_numpy(persona).to(self.device))
+        self._namer_optimiser.zero_grad(set_to_none=True)
+        lesson.backward()
+        self._namer_optimiser.step()
+        self._namer.requires_grad_(False)
+        with self._short():
+            found = self._namer(made * visible)
+        return (1 - (found.float() * right.detach().float()).sum(1)).mean()
 
     def _follow(self) -> None:
         """Move the average towards the network (Polyak averaging); quickly at first: it never stays a beginner."""
@@ -197,6 +219,8 @@ class Trainer:
             "critic": self._critic,
             "optimiser": self._optimiser,
             "critic_optimiser": self._critic_optimiser,
+            "namer": self._namer,
+            "namer_optimiser": self._namer_optimiser,
         }
 
 
