@@ -9,16 +9,19 @@ from livefake.clock import Clock
 from livefake.compose.blend import Blend
 from livefake.compose.colour import MatchColour
 from livefake.compose.others import HideOthers, Others
+from livefake.compose.tone import SkinTone
 from livefake.faces.detect import Detector
 from livefake.faces.landmarks import LandmarkNet
 from livefake.faces.performer import Performer
 from livefake.faces.stages import Detect, Follow, ReadLandmarks
 from livefake.faces.track import Tracks
 from livefake.flow.budget import Budget
+from livefake.flow.ladder import Ladder
 from livefake.flow.outcome import Observer
 from livefake.flow.pipeline import Pipeline
 from livefake.frame import Frame
 from livefake.swap.base import Swapper
+from livefake.swap.refine import OFF, Refine
 from livefake.swap.stage import Swap
 from livefake.trust.label import Corner, Label
 from livefake.trust.mark import Watermark
@@ -49,6 +52,8 @@ class Rig:
     Args:
         detector, landmarks: networks of this performer's own.
         swapper: wears the persona.
+        refine: finishes it with the swap network; None shows the mesh warp as it is.
+        tone: 0 for the performer's skin tone, 1 for the persona's.
         payload: what the watermark says.
         others: what happens to other people's faces.
         look: of the label.
@@ -64,6 +69,8 @@ class Rig:
         detector: Detector,
         landmarks: LandmarkNet,
         swapper: Swapper,
+        refine: Refine | None = None,
+        tone: float = 0.0,
         payload: Payload,
         others: Others,
         look: Look,
@@ -77,6 +84,8 @@ class Rig:
         detect = Detect(detector, tracks, interval=interval)
         self._swap = Swap(swapper, everybody=others is Others.SWAP)
         self._colour = MatchColour()
+        self._refine = refine
+        self._tone = SkinTone(tone)
         self._hide = HideOthers(others)
         self._seal = Seal(payload.session)
         # Cards are drawn on another thread than pictures, so they get a label and a mark of their own.
@@ -88,6 +97,8 @@ class Rig:
                 Follow(tracks, self._performer, detect),
                 self._swap,
                 self._colour,
+                *(() if refine is None else (refine,)),
+                self._tone,
                 self._hide,
                 Blend(),
                 Label(look.language, corner=look.corner),
@@ -97,13 +108,16 @@ class Rig:
             budget,
             clock=clock,
             cpu_clock=cpu_clock,
-            observers=observers,
+            observers=observers if refine is None else (*observers, Ladder(refine)),
         )
 
     @property
     def quality(self) -> str:
         """What the swap runs with, in words."""
-        return self._swap.swapper.name
+        warp = self._swap.swapper.name
+        if self._refine is None:
+            return warp
+        return f"{warp}, network resting" if self._refine.rung == OFF else f"{warp} and network at {self._refine.rung}"
 
     def __call__(self, frame: Frame) -> Sealed | None:
         """Finish one frame; None when there is nothing that may be shown."""
@@ -119,6 +133,12 @@ class Rig:
         """Change the persona."""
         self._swap.swapper = swapper
         self._colour.forget()
+        if self._refine is not None:
+            self._refine.restart()
+
+    def set_tone(self, share: float) -> None:
+        """Change whose skin tone the face has: 0 the performer's, 1 the persona's."""
+        self._tone.share = share
 
     def treat_others(self, how: Others) -> None:
         """Change what happens to the faces of other people."""

@@ -57,6 +57,7 @@ class Report:
         server_ms: median time from a frame's arrival to its picture's being handed to the sinks, milliseconds.
         quality: what the swap runs with, in words.
         queue_depth: most frames that ever waited in one place.
+        tone: 0 for the performer's skin tone, 1 for the persona's.
     """
 
     state: State
@@ -74,6 +75,7 @@ class Report:
     server_ms: float
     quality: str
     queue_depth: int
+    tone: float = 0.0
 
 
 class Rate:
@@ -125,6 +127,7 @@ class Session:
         number: 36-bit number, as the watermark carries it.
         persona: id of the persona that the rig wears.
         others: what the rig does with other faces.
+        tone: the rig's skin tone.
         swapper: finds a swapper by persona id; may take a while, raises NotFound.
         painter: draws the hold card.
         tally, timings: the observers that the rig reports to.
@@ -139,6 +142,7 @@ class Session:
         number: int,
         persona: str,
         others: Others,
+        tone: float = 0.0,
         swapper: Callable[[str], Swapper],
         painter: Painter,
         tally: Tally,
@@ -150,6 +154,7 @@ class Session:
         self._rig = rig
         self._persona = persona
         self._others = others
+        self._tone = tone
         self._swapper = swapper
         self._painter = painter
         self._tally = tally
@@ -189,6 +194,11 @@ class Session:
         """Change what happens to the faces of other people."""
         self._rig.treat_others(how)
         self._others = how
+
+    def set_tone(self, share: float) -> None:
+        """Change whose skin tone the face has: 0 the performer's, 1 the persona's."""
+        self._rig.set_tone(share)
+        self._tone = share
 
     def resume(self) -> None:
         """Go on with the largest face in the picture, whoever it is: somebody's decision, not ours."""
@@ -273,6 +283,7 @@ class Session:
             needs_resume=reason == "performer left",
             persona=self._persona,
             others=self._others,
+            tone=self._tone,
             source_fps=self._in.read(now),
             shown_fps=self._out.read(now),
             width=width,

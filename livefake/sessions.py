@@ -31,10 +31,12 @@ class Order:
     Attributes:
         persona: id of the persona.
         others: what happens to other faces.
+        tone: 0 for the performer's skin tone, 1 for the persona's.
     """
 
     persona: str
     others: Others = Others.BLUR
+    tone: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +107,7 @@ class Sessions:
             number=number,
             persona=order.persona,
             others=order.others,
+            tone=order.tone,
             swapper=self._studio.swapper,
             painter=self._painter,
             tally=tally,
@@ -123,6 +126,7 @@ class Sessions:
             order.persona,
             session=number,
             others=order.others,
+            tone=order.tone,
             budget=Budget(ceiling=self._latency),
             clock=self._clock,
             cpu_clock=time.thread_time_ns,

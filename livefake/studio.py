@@ -106,13 +106,14 @@ class Studio:
         cpu_clock: Clock,
         observers: Sequence[Observer] = (),
         look: Look | None = None,
+        tone: float = 0.0,
     ) -> Rig:
         """A rig for one performer.
 
         Args:
             persona: id of the persona.
             session: 36-bit number, as the watermark carries it.
-            others, budget, clock, cpu_clock, observers, look: see ``Rig``.
+            others, budget, clock, cpu_clock, observers, look, tone: see ``Rig``.
 
         Raises:
             NotFound: there is no such persona.
@@ -124,6 +125,7 @@ class Studio:
             landmarks=landmarks,
             swapper=self.swapper(persona),
             payload=Payload(version=1, issuer=self._issuer, session=session),
+            tone=tone,
             others=others,
             look=look or Look(),
             budget=budget,

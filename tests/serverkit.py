@@ -94,6 +94,7 @@ class LocalSession:
     number: int
     persona: str
     others: Others
+    tone: float = 0.0
     sinks: list[Sink] = field(default_factory=list)
     needs_resume: bool = True
 
@@ -108,6 +109,9 @@ class LocalSession:
 
     def treat_others(self, how: Others) -> None:
         self.others = how
+
+    def set_tone(self, share: float) -> None:
+        self.tone = share
 
     def resume(self) -> None:
         self.needs_resume = False
@@ -129,6 +133,7 @@ class LocalSession:
             server_ms=25.0,
             quality="full",
             queue_depth=1,
+            tone=self.tone,
         )
 
 
@@ -156,7 +161,7 @@ class LocalSessions:
             raise self.fails
         if len(self) >= self.capacity:
             raise Busy("All places are taken.")
-        entry = LocalEntry(LocalSession(len(self) + 1, order.persona, order.others))
+        entry = LocalEntry(LocalSession(len(self) + 1, order.persona, order.others, order.tone))
         self.entries[entry.id] = entry
         return entry
 

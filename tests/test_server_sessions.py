@@ -40,8 +40,11 @@ async def test_a_session_opens_changes_and_ends(house: House, client: httpx.Asyn
     assert state["frame"] == {"p50_ms": 20.0, "p95_ms": 30.0, "cpu_ms": 18.0}
     assert state["stages"]["detect"]["cpu_ms"] == 1.5
 
-    changed = (await client.patch(path, json={"persona": "edgar", "others": "leave", "resume": True})).json()
+    changed = (
+        await client.patch(path, json={"persona": "edgar", "others": "leave", "tone": 0.25, "resume": True})
+    ).json()
     assert (changed["persona"], changed["others"], changed["needs_resume"]) == ("edgar", "leave", False)
+    assert changed["tone"] == 0.25
     assert "no persona with this id" in problem(await client.patch(path, json={"persona": "nobody"}), 404)
     assert (await client.patch(path, json={})).json() == changed
 
@@ -85,6 +88,7 @@ async def test_without_consent_no_connection_is_made(
     [
         ({"consent": {"notice": NOTICE.id, "accepted": "yes"}}, "consent.accepted: input should be a valid boolean"),
         ({"consent": None}, "consent: "),
+        ({"tone": 1.5}, "tone: input should be less than or equal to 1"),
         ({"others": "pixelate"}, "others: input should be 'blur', 'leave' or 'swap'"),
         ({"source": "screen"}, "source: input should be 'camera' or 'clip'"),
         ({"sdp": ""}, "sdp: "),

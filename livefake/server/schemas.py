@@ -119,6 +119,7 @@ class Offer(_Asked):
     consent: Consent
     source: Literal["camera", "clip"] = Field(description="What the browser sends: its camera or the demo clip.")
     others: Others = Field(default=Others.BLUR, description="What happens to other people's faces.")
+    tone: float = Field(default=0.0, ge=0, le=1, description="Skin tone: 0 the performer's, 1 the persona's.")
 
 
 class Opened(_Told):
@@ -135,6 +136,7 @@ class SessionChange(_Asked):
 
     persona: str | None = Field(default=None, min_length=1, max_length=64)
     others: Others | None = None
+    tone: float | None = Field(default=None, ge=0, le=1)
     resume: StrictBool = Field(default=False, description="Show the picture again after a session that held.")
 
 
@@ -172,6 +174,7 @@ class SessionState(_Told):
     needs_resume: bool
     persona: str
     others: Others
+    tone: float
     source_fps: float
     shown_fps: float
     width: int
@@ -193,6 +196,7 @@ class SessionState(_Told):
             needs_resume=report.needs_resume,
             persona=report.persona,
             others=report.others,
+            tone=report.tone,
             source_fps=report.source_fps,
             shown_fps=report.shown_fps,
             width=report.width,

@@ -26,7 +26,7 @@ async def open_session(offer: Offer, request: Request, service: ServiceOf) -> Op
     """Open a session: consent and a free place first, then the answer to the offer."""
     service.notice.check(offer.consent.notice, offer.consent.accepted)
     persona = service.persona(offer.persona)
-    entry, answer = await service.rooms.open(offer.sdp, Order(persona=persona.id, others=offer.others))
+    entry, answer = await service.rooms.open(offer.sdp, Order(persona.id, offer.others, offer.tone))
     _LOG.info(
         "The performer of session %d agreed to notice %s (%s).", entry.session.number, service.notice.id, offer.source
     )
@@ -43,13 +43,15 @@ async def read_session(id: str, service: ServiceOf) -> SessionState:
 
 @router.patch("/{id}")
 async def change_session(id: str, change: SessionChange, service: ServiceOf) -> SessionState:
-    """Change the persona or the treatment of other people, or resume after a hold."""
+    """Change the persona, its skin tone or the treatment of other people, or resume after a hold."""
     session = service.sessions.find(id).session
     if change.persona is not None:
         # A persona that nobody has worn yet is read from disk, and the other sessions must not wait for that.
         await asyncio.to_thread(session.wear, service.persona(change.persona).id)
     if change.others is not None:
         session.treat_others(change.others)
+    if change.tone is not None:
+        session.set_tone(change.tone)
     if change.resume:
         session.resume()
     return SessionState.of(id, session.report())

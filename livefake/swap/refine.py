@@ -1,0 +1,141 @@
+"""The stage that finishes a warped persona with the swap network: light, teeth, lids, and what is in front.
+
+The network works in a crop of fixed size and says what to change; the change is laid onto the patch at the patch's own
+size, so a face that is larger on screen than the crop keeps the detail of the persona's picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import cv2
+import numpy as np
+
+from livefake.clock import Nanos
+from livefake.engine.base import Engine
+from livefake.errors import EngineError
+from livefake.faces.geometry import inverse, transform
+from livefake.frame import Bytes, Floats, Frame, Patch
+from livefake.swap.finish import finish
+from livefake.swap.guide import CHANNELS, crop_for_net, kept_alive, lay_over, net_planes
+
+__all__ = ["OFF", "Finisher", "Refine"]
+
+OFF: Final = 0
+"""The rung on which the mesh warp is shown as it is."""
+_FADE: Final[Nanos] = 300_000_000
+"""From mesh warp to network and back, nanoseconds: nobody sees the moment."""
+
+
+class Finisher:
+    """The swap network on one crop.
+
+    Args:
+        engine: takes (1, 14, S, S) and returns (1, 4, S, S) float32, 0..1; used from one thread.
+
+    Raises:
+        EngineError: the model has other inputs or outputs.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        inputs, outputs = dict(engine.inputs), dict(engine.outputs)
+        shape = next(iter(inputs.values()), ())
+        self.size = shape[-1] if shape else 0
+        side = (self.size, self.size)
+        if list(inputs.values()) != [(1, CHANNELS, *side)] or list(outputs.values()) != [(1, 4, *side)]:
+            raise EngineError(
+                f"A swap network takes (1, {CHANNELS}, S, S) and returns (1, 4, S, S), this one takes "
+                f"{list(inputs.values())} and returns {list(outputs.values())}.",
+                "Use weights that this version of livefake has exported.",
+            )
+        self._engine = engine
+        self._input, self._output = next(iter(inputs)), next(iter(outputs))
+        self._planes = np.empty((1, CHANNELS, *side), np.float32)
+
+    def __call__(self, planes: Bytes) -> Floats:
+        """Run the network.
+
+        Args:
+            planes: (14, S, S) uint8, as ``net_planes`` makes them.
+
+        Returns:
+            (4, S, S) float32, 0..1: blue, green, red and mask; valid until the next call.
+        """
+        np.multiply(planes, np.float32(1 / 255), out=self._planes[0], casting="unsafe")
+        made: Floats = self._engine.run({self._input: self._planes})[self._output][0]
+        return made
+
+
+class Refine:
+    """Finishes the performer's patch; optional, so that a busy machine still shows the mesh warp.
+
+    Args:
+        finishers: by their size, the rungs of the quality ladder.
+    """
+
+    name = "refine"
+    vital = False
+
+    def __init__(self, finishers: Mapping[int, Finisher]) -> None:
+        self._finishers = dict(finishers)
+        self.rungs: Sequence[int] = (*sorted(self._finishers, reverse=True), OFF)
+        """Sizes from the best to the cheapest, and ``OFF``."""
+        self.rung = self.rungs[0]
+        """The size to work at from the next frame on; may be set from another thread."""
+        self._working = self.rung
+        self._strength = 0.0
+        self._last: Nanos | None = None
+
+    @property
+    def strength(self) -> float:
+        """How much of the network is shown, 0..1."""
+        return self._strength
+
+    def restart(self) -> None:
+        """Fade in anew: the mesh warp was shown a moment ago."""
+        self._last = None
+
+    def __call__(self, frame: Frame) -> Frame:
+        """Replace the performer's patches by finished ones."""
+        self._fade(frame.instant)
+        if self._strength > 0 and self._working:
+            net = self._finishers[self._working]
+            frame.patches = tuple(
+                self._refined(frame, patch, net) if patch.face.performer else patch for patch in frame.patches
+            )
+        return frame
+
+    def _fade(self, now: Nanos) -> None:
+        if self._last is None:
+            self._strength = 0.0
+        gap = 0 if self._last is None else max(0, now - self._last)
+        self._last = now
+        if self.rung:
+            self._working = self.rung
+        step = min(1.0, max(gap, _FADE // 20) / _FADE)
+        self._strength = min(1.0, max(0.0, self._strength + (step if self.rung else -step)))
+
+    def _refined(self, frame: Frame, patch: Patch, net: Finisher) -> Patch:
+        size = (net.size, net.size)
+        matrix = crop_for_net(patch.face.points, net.size)
+        # From the patch's own pixels to the crop's.
+        shift = np.array([[1, 0, patch.box.left], [0, 1, patch.box.top], [0, 0, 1]], np.float32)
+        placed = (matrix @ shift).astype(np.float32)
+        live = frame.crop(matrix, size)
+        cover = np.asarray(cv2.warpAffine(patch.mask, placed, size), np.uint8)
+        front = np.asarray(cv2.warpAffine(patch.pixels, placed, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        guide = lay_over(live, front, cover)
+        keep = kept_alive(transform(patch.face.points, matrix), net.size)
+        made = net(net_planes(live, guide, keep, cover))
+        change = np.empty((*size, 4), np.float32)
+        np.multiply(np.moveaxis(made[:3], 0, 2), 255, out=change[..., :3])
+        change[..., :3] -= guide
+        change[..., 3] = made[3]
+        region = (patch.box.width, patch.box.height)
+        spread = np.asarray(cv2.warpAffine(change, inverse(placed), region, flags=cv2.INTER_LINEAR), np.float32)
+        pixels, mask = np.empty_like(patch.pixels), np.empty_like(patch.mask)
+        behind = frame.roi(patch.box)
+        finish(behind, patch.pixels, patch.skin, patch.solid, spread, self._strength, pixels, mask)
+        return replace(patch, pixels=pixels, mask=mask)
