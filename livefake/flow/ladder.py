@@ -30,9 +30,13 @@ class Climber(Protocol):
         rung: the one in force; may be set between two frames.
     """
 
-    name: str
-    rungs: Sequence[int]
     rung: int
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rungs(self) -> Sequence[int]: ...
 
     def restart(self) -> None:
         """A frame was shown without the step; come back softly."""

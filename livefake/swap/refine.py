@@ -6,7 +6,7 @@ size, so a face that is larger on screen than the crop keeps the detail of the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -80,7 +80,7 @@ class Refine:
 
     def __init__(self, finishers: Mapping[int, Finisher]) -> None:
         self._finishers = dict(finishers)
-        self.rungs: Sequence[int] = (*sorted(self._finishers, reverse=True), OFF)
+        self.rungs = (*sorted(self._finishers, reverse=True), OFF)
         """Sizes from the best to the cheapest, and ``OFF``."""
         self.rung = self.rungs[0]
         """The size to work at from the next frame on; may be set from another thread."""

@@ -37,9 +37,10 @@ import { Trouble } from "./trouble.js";
  * @property {{notice: string, accepted: true}} consent
  * @property {SourceKind} source
  * @property {Others} others
+ * @property {number} tone Skin tone: 0 the performer's, 1 the persona's.
  */
 /** @typedef {{id: string, sdp: string, view_url: string, persona: string}} SessionAnswer */
-/** @typedef {{persona?: string, others?: Others, resume?: true}} SessionChange */
+/** @typedef {{persona?: string, others?: Others, tone?: number, resume?: true}} SessionChange */
 
 /** @returns {Promise<ServiceStatus>} */
 export const getStatus = () => json("GET", "/api/status");

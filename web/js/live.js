@@ -20,6 +20,7 @@ import { fillRows, find, say } from "./ui.js";
  * @property {() => void} onResume
  * @property {(persona: Persona) => void} onPersona
  * @property {(others: Others) => void} onOthers
+ * @property {(tone: number) => void} onTone
  */
 
 const COPIED_MS = 2000;
@@ -42,9 +43,11 @@ export class LiveScreen {
     this.stage = find("stage", HTMLElement);
     this.videos = { local: find("local", HTMLVideoElement), remote: find("remote", HTMLVideoElement) };
     this.others = find("live-others", HTMLSelectElement);
+    this.tone = find("live-tone", HTMLInputElement);
     this.picker = new PersonaPicker(find("live-personas", HTMLElement), "live-persona", listener.onPersona);
 
     this.others.addEventListener("change", () => listener.onOthers(/** @type {Others} */ (this.others.value)));
+    this.tone.addEventListener("change", () => listener.onTone(this.tone.valueAsNumber));
     onClick("stop", listener.onStop);
     onClick("back", listener.onStop);
     onClick("again", listener.onAgain);
@@ -96,6 +99,7 @@ export class LiveScreen {
   choose(settings) {
     this.picker.choose(settings.persona);
     this.others.value = settings.others;
+    this.tone.value = String(settings.tone);
   }
 
   /**
@@ -205,7 +209,7 @@ export class LiveScreen {
   /** @param {boolean} on */
   #enable(on) {
     for (const id of ["stop", "full", "copy"]) find(id, HTMLButtonElement).disabled = !on;
-    this.others.disabled = !on;
+    this.others.disabled = this.tone.disabled = !on;
     for (const input of this.picker.container.querySelectorAll("input")) input.disabled = !on;
   }
 

@@ -35,6 +35,7 @@ class Studio {
       onResume: () => this.change({ resume: true }),
       onPersona: (persona) => this.change({ persona: persona.id }),
       onOthers: (others) => this.change({ others }),
+      onTone: (tone) => this.change({ tone }),
     });
     this.service = new ServiceWatch((ready, hint) => {
       if (this.place === "setup") this.setup.setButton(ready ? "idle" : "warming", hint);
@@ -121,6 +122,7 @@ class Studio {
         await session.change(change);
         if (change.persona) this.settings.persona = change.persona;
         if (change.others) this.settings.others = change.others;
+        if (change.tone !== undefined) this.settings.tone = change.tone;
         saveSettings(this.settings);
       } catch (error) {
         if (this.session !== session) return;

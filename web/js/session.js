@@ -58,9 +58,9 @@ export class LiveSession {
     let viewUrl = "";
     try {
       const { pc, remote } = await connect(source.track, settings.height, async (sdp) => {
-        const { persona, others } = settings;
+        const { persona, others, tone } = settings;
         const consent = { notice, accepted: /** @type {const} */ (true) };
-        const answer = await openSession({ sdp, persona, consent, source: source.kind, others });
+        const answer = await openSession({ sdp, persona, consent, source: source.kind, others, tone });
         id = answer.id;
         viewUrl = answer.view_url;
         return answer.sdp;

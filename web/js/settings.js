@@ -10,6 +10,7 @@
  * @property {string} persona
  * @property {SourceKind} source
  * @property {Others} others
+ * @property {number} tone Skin tone: 0 the performer's, 1 the persona's.
  * @property {string} device Device id of the camera; empty for the browser's choice.
  * @property {360 | 720} height Lines of the picture that is sent.
  */
@@ -17,7 +18,7 @@
 const KEY = "livefake.settings";
 
 /** @type {Readonly<Settings>} */
-const DEFAULTS = Object.freeze({ persona: "", source: "camera", others: "blur", device: "", height: 720 });
+const DEFAULTS = Object.freeze({ persona: "", source: "camera", others: "blur", tone: 0, device: "", height: 720 });
 
 /**
  * Read what was remembered; anything missing or no longer valid takes its default.
@@ -31,6 +32,7 @@ export function loadSettings(query) {
     persona: typeof stored.persona === "string" ? stored.persona : DEFAULTS.persona,
     source: oneOf(asked, ["camera", "clip"]) ?? oneOf(stored.source, ["camera", "clip"]) ?? DEFAULTS.source,
     others: oneOf(stored.others, ["blur", "leave", "swap"]) ?? DEFAULTS.others,
+    tone: typeof stored.tone === "number" && stored.tone >= 0 && stored.tone <= 1 ? stored.tone : DEFAULTS.tone,
     device: typeof stored.device === "string" ? stored.device : DEFAULTS.device,
     height: stored.height === 360 ? 360 : DEFAULTS.height,
   };
