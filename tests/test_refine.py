@@ -100,7 +100,7 @@ def test_the_change_is_laid_on_the_skin_and_on_eyes_and_mouth(tmp_path: Path) ->
 
 
 def test_the_mask_never_reaches_beyond_the_face_and_opens_for_what_is_in_front(tmp_path: Path) -> None:
-    patch = settled(Refine({SIDE: network(tmp_path, change=0.0, mask=0.25)}))
+    patch = settled(Refine({SIDE: network(tmp_path, change=0.0, mask=0.125)}))
     assert patch.mask[0, 0] == 0
     assert abs(int(patch.mask[30, 60]) - 64) <= 1
 

@@ -48,7 +48,8 @@ def finish(  # noqa: PLR0917 - compiled code: arguments by position
                     pixels[y, x, channel] = warp[y, x, channel]
                 continue
             share = min(1.0, float(skin[y, x]) / reach)
-            wanted = min(reach, 255.0 * change[y, x, 3])
+            # Where the network is in doubt the persona shows: better a hand painted over than a face laid bare.
+            wanted = min(reach, 510.0 * change[y, x, 3])
             mask[y, x] = int(reach + strength * (wanted - reach) + 0.5)
             for channel in range(3):
                 behind = float(live[y, x, channel])

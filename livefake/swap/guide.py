@@ -20,9 +20,9 @@ MARGIN: Final = 1.2
 """Side of the network's crop as a multiple of the longer side of the face's box."""
 CHANNELS: Final = 14
 """Planes of the network's input; see ``net_planes``."""
-_CELLS: Final = 64
-"""Cells a side, whose mean is what the network's picture may know of live skin: light and the lie of nose and brows
-come through, skin and hair of the performer hardly."""
+_CELLS: Final = 32
+"""Cells a side, whose mean is what the network's picture may know of live skin: light and what is in front of the face
+come through, the performer's features hardly. With 64 cells the performer's brows came through."""
 _KEEP: Final = 0.35
 """How far the kept eyes and mouth reach beyond their rings, as a share of a ring's height."""
 

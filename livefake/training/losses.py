@@ -56,7 +56,7 @@ class Shares:
     deceit: float = 0.02
     identity: float = 0.1
     features: float = 2.0
-    occluders: float = 8.0
+    occluders: float = 3.0
 
 
 def _mean(values: Tensor, weight: Tensor) -> Tensor:
