@@ -20,8 +20,8 @@ from livefake.flow.ladder import Ladder
 from livefake.flow.outcome import Observer
 from livefake.flow.pipeline import Pipeline
 from livefake.frame import Frame
-from livefake.swap.base import Swapper
-from livefake.swap.refine import OFF, Refine
+from livefake.swap.base import Costume
+from livefake.swap.refine import OFF, Finisher, Refine
 from livefake.swap.stage import Swap
 from livefake.trust.label import Corner, Label
 from livefake.trust.mark import Watermark
@@ -51,8 +51,7 @@ class Rig:
 
     Args:
         detector, landmarks: networks of this performer's own.
-        swapper: wears the persona.
-        refine: finishes it with the swap network; None shows the mesh warp as it is.
+        costume: wears the persona.
         tone: 0 for the performer's skin tone, 1 for the persona's.
         payload: what the watermark says.
         others: what happens to other people's faces.
@@ -68,8 +67,7 @@ class Rig:
         *,
         detector: Detector,
         landmarks: LandmarkNet,
-        swapper: Swapper,
-        refine: Refine | None = None,
+        costume: Costume,
         tone: float = 0.0,
         payload: Payload,
         others: Others,
@@ -82,9 +80,9 @@ class Rig:
     ) -> None:
         tracks, self._performer = Tracks(), Performer()
         detect = Detect(detector, tracks, interval=interval)
-        self._swap = Swap(swapper, everybody=others is Others.SWAP)
+        self._swap = Swap(costume.swapper, everybody=others is Others.SWAP)
         self._colour = MatchColour()
-        self._refine = refine
+        self._refine = Refine(_finishers(costume))
         self._tone = SkinTone(tone)
         self._hide = HideOthers(others)
         self._seal = Seal(payload.session)
@@ -97,7 +95,7 @@ class Rig:
                 Follow(tracks, self._performer, detect),
                 self._swap,
                 self._colour,
-                *(() if refine is None else (refine,)),
+                self._refine,
                 self._tone,
                 self._hide,
                 Blend(),
@@ -108,16 +106,15 @@ class Rig:
             budget,
             clock=clock,
             cpu_clock=cpu_clock,
-            observers=observers if refine is None else (*observers, Ladder(refine)),
+            observers=(*observers, Ladder(self._refine)),
         )
 
     @property
     def quality(self) -> str:
         """What the swap runs with, in words."""
         warp = self._swap.swapper.name
-        if self._refine is None:
-            return warp
-        return f"{warp}, network resting" if self._refine.rung == OFF else f"{warp} and network at {self._refine.rung}"
+        rung = self._refine.rung
+        return f"{warp} alone" if rung == OFF else f"{warp} and network at {rung} pixels"
 
     def __call__(self, frame: Frame) -> Sealed | None:
         """Finish one frame; None when there is nothing that may be shown."""
@@ -129,12 +126,11 @@ class Rig:
             frame = stage(frame)
         return self._seal.card(frame)
 
-    def wear(self, swapper: Swapper) -> None:
+    def wear(self, costume: Costume) -> None:
         """Change the persona."""
-        self._swap.swapper = swapper
+        self._swap.swapper = costume.swapper
+        self._refine.wear(_finishers(costume))
         self._colour.forget()
-        if self._refine is not None:
-            self._refine.restart()
 
     def set_tone(self, share: float) -> None:
         """Change whose skin tone the face has: 0 the performer's, 1 the persona's."""
@@ -148,3 +144,8 @@ class Rig:
     def resume(self) -> None:
         """Take the largest face of the next frame as the performer."""
         self._performer.resume()
+
+
+def _finishers(costume: Costume) -> dict[int, Finisher]:
+    """The costume's networks for this rig's thread."""
+    return {side: Finisher(engine.sibling()) for side, engine in costume.engines.items()}

@@ -19,7 +19,7 @@ from livefake.flow.timing import FRAME, Samples, Timing, Timings
 from livefake.frame import Frame
 from livefake.media.ports import Painter, Sink, Source
 from livefake.rig import Rig
-from livefake.swap.base import Swapper
+from livefake.swap.base import Costume
 from livefake.trust.seal import Sealed
 
 __all__ = ["Others", "Report", "Session", "State", "Tally"]
@@ -128,7 +128,7 @@ class Session:
         persona: id of the persona that the rig wears.
         others: what the rig does with other faces.
         tone: the rig's skin tone.
-        swapper: finds a swapper by persona id; may take a while, raises NotFound.
+        costume: finds a costume by persona id; may take a while, raises NotFound.
         painter: draws the hold card.
         tally, timings: the observers that the rig reports to.
         clock: the service's monotonic clock.
@@ -143,7 +143,7 @@ class Session:
         persona: str,
         others: Others,
         tone: float = 0.0,
-        swapper: Callable[[str], Swapper],
+        costume: Callable[[str], Costume],
         painter: Painter,
         tally: Tally,
         timings: Timings,
@@ -155,7 +155,7 @@ class Session:
         self._persona = persona
         self._others = others
         self._tone = tone
-        self._swapper = swapper
+        self._costume = costume
         self._painter = painter
         self._tally = tally
         self._timings = timings
@@ -187,7 +187,7 @@ class Session:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
         """
-        self._rig.wear(self._swapper(persona))
+        self._rig.wear(self._costume(persona))
         self._persona = persona
 
     def treat_others(self, how: Others) -> None:

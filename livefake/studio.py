@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from livefake.clock import Clock
 from livefake.compose.others import Others
 from livefake.engine.base import Engine
-from livefake.engine.factory import engines
+from livefake.engine.factory import SwapFiles, engines, open_swap_engine
+from livefake.engine.gpu import find_gpu
 from livefake.engine.weights import Weights
 from livefake.faces.detect import Detector
 from livefake.faces.landmarks import LandmarkNet
@@ -19,11 +21,17 @@ from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.frame import Frame
 from livefake.rig import Look, Rig
+from livefake.swap.base import Costume
+from livefake.swap.guide import CHANNELS
 from livefake.swap.mesh import MeshSwapper, read_triangles
 from livefake.swap.persona import PersonaCard, check_wearable, find_persona, list_personas, load_persona
+from livefake.swap.refine import Finisher
 from livefake.trust.watermark import Payload
 
 __all__ = ["Studio"]
+
+_SIDES: Final = (256, 192, 128)
+"""Of the swap network's crop, pixels: the rungs of the quality ladder."""
 
 
 class Studio:
@@ -50,6 +58,9 @@ class Studio:
         self._detector: Engine = engines(cache, exact=False).load(weights.path("face-detector"))
         self._landmarks: Engine = engines(cache, exact=True).load(weights.path("face-mesh"))
         self._swappers: dict[str, MeshSwapper] = {}
+        self._rungs: dict[int, Engine] = {}
+        self._weights = weights
+        self._cache = cache
         self._lock = threading.Lock()
 
     @property
@@ -77,6 +88,28 @@ class Studio:
                 self._swappers[persona] = MeshSwapper(load_persona(card), self._triangles)
             return self._swappers[persona]
 
+    def costume(self, persona: str, *, refine: bool = True) -> Costume:
+        """All that it takes to wear a persona; see ``swapper`` for what may go wrong.
+
+        Args:
+            persona: id of the persona.
+            refine: whether the swap network finishes what the mesh warp begins.
+        """
+        return Costume(self.swapper(persona), self._refiners() if refine else {})
+
+    def _refiners(self) -> Mapping[int, Engine]:
+        """The swap network at each rung of the quality ladder, opened when it is first asked for."""
+        with self._lock:
+            if not self._rungs:
+                gpu = find_gpu()
+                half = None if gpu is None else self._weights.path("refine")
+                files = SwapFiles(half, self._weights.path("refine-int8"))
+                for side in _SIDES:
+                    shapes = {"planes": (1, CHANNELS, side, side)}
+                    choice = open_swap_engine(files, shapes=shapes, cache=self._cache, gpu=gpu, exact=False)
+                    self._rungs[side] = choice.engine
+            return self._rungs
+
     def networks(self) -> tuple[Detector, LandmarkNet]:
         """A detector and a landmark network for one thread."""
         return Detector(self._detector.sibling()), LandmarkNet(self._landmarks.sibling())
@@ -93,11 +126,13 @@ class Studio:
         observers: Sequence[Observer] = (),
         look: Look | None = None,
         tone: float = 0.0,
+        refine: bool = True,
     ) -> Rig:
         """A rig for one performer.
 
         Args:
             persona: id of the persona.
+            refine: see ``costume``.
             session: 36-bit number, as the watermark carries it.
             others, budget, clock, cpu_clock, observers, look, tone: see ``Rig``.
 
@@ -109,7 +144,7 @@ class Studio:
         return Rig(
             detector=detector,
             landmarks=landmarks,
-            swapper=self.swapper(persona),
+            costume=self.costume(persona, refine=refine),
             payload=Payload(version=1, issuer=self._issuer, session=session),
             tone=tone,
             others=others,
@@ -126,3 +161,5 @@ class Studio:
         frame = Frame(np.full((540, 640), 128, np.uint8), 0, 0)
         detector(frame)
         landmarks(frame, np.eye(2, 3, dtype=np.float32))
+        for side, engine in self._refiners().items():
+            Finisher(engine)(np.zeros((CHANNELS, side, side), np.uint8))
