@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from livefake.clock import Clock
 from livefake.compose.blend import Blend
@@ -17,15 +18,17 @@ from livefake.faces.track import Tracks
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.flow.pipeline import Pipeline
+from livefake.flow.stage import Stage
 from livefake.frame import Frame
 from livefake.swap.base import Swapper
 from livefake.swap.stage import Swap
+from livefake.trust.gate import ConsentGate
 from livefake.trust.label import Corner, Label
 from livefake.trust.mark import Watermark
 from livefake.trust.seal import Seal, Sealed
 from livefake.trust.watermark import Payload
 
-__all__ = ["Look", "Rig"]
+__all__ = ["Look", "Outfit", "Rig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,19 @@ class Look:
     language: str = "en"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outfit:
+    """A persona to put on.
+
+    Attributes:
+        swapper: wears it.
+        gate: watches over a real person's consent, made for one performer; None for a fictional persona.
+    """
+
+    swapper: Swapper
+    gate: ConsentGate | None = None
+
+
 class Rig:
     """Everything that turns one performer's frames into sealed pictures.
 
@@ -48,7 +64,7 @@ class Rig:
 
     Args:
         detector, landmarks: networks of this performer's own.
-        swapper: wears the persona.
+        outfit: the persona.
         payload: what the watermark says.
         others: what happens to other people's faces.
         look: of the label.
@@ -63,7 +79,7 @@ class Rig:
         *,
         detector: Detector,
         landmarks: LandmarkNet,
-        swapper: Swapper,
+        outfit: Outfit,
         payload: Payload,
         others: Others,
         look: Look,
@@ -75,30 +91,33 @@ class Rig:
     ) -> None:
         tracks, self._performer = Tracks(), Performer()
         detect = Detect(detector, tracks, interval=interval)
-        self._swap = Swap(swapper, everybody=others is Others.SWAP)
         self._colour = MatchColour()
         self._hide = HideOthers(others)
-        self._seal = Seal(payload.session)
+        self._before: tuple[Stage, ...] = (
+            detect,
+            ReadLandmarks(landmarks, tracks),
+            Follow(tracks, self._performer, detect),
+        )
+        self._after: tuple[Stage, ...] = (
+            self._colour,
+            self._hide,
+            Blend(),
+            Label(look.language, corner=look.corner),
+            Watermark(payload),
+        )
+        self._session = payload.session
+        self._assemble = partial(Pipeline, budget=budget, clock=clock, cpu_clock=cpu_clock, observers=tuple(observers))
         # Cards are drawn on another thread than pictures, so they get a label and a mark of their own.
         self._card_stages = (Label(look.language, corner=look.corner), Watermark(payload))
-        self._pipeline = Pipeline(
-            (
-                detect,
-                ReadLandmarks(landmarks, tracks),
-                Follow(tracks, self._performer, detect),
-                self._swap,
-                self._colour,
-                self._hide,
-                Blend(),
-                Label(look.language, corner=look.corner),
-                Watermark(payload),
-            ),
-            self._seal,
-            budget,
-            clock=clock,
-            cpu_clock=cpu_clock,
-            observers=observers,
-        )
+        self._card_seal = Seal(payload.session)
+        self._swap, self._pipeline = self._dress(outfit, others)
+
+    def _dress(self, outfit: Outfit, others: Others) -> tuple[Swap, Pipeline]:
+        """The pipeline for a persona: with a real person's comes the gate, and a seal that asks for it."""
+        swap = Swap(outfit.swapper, everybody=others is Others.SWAP)
+        gate = () if outfit.gate is None else (outfit.gate,)
+        seal = Seal(self._session, also=frozenset(stage.name for stage in gate))
+        return swap, self._assemble((*gate, *self._before, swap, *self._after), seal)
 
     @property
     def quality(self) -> str:
@@ -113,11 +132,11 @@ class Rig:
         """Label, mark and seal a hold card."""
         for stage in self._card_stages:
             frame = stage(frame)
-        return self._seal.card(frame)
+        return self._card_seal.card(frame)
 
-    def wear(self, swapper: Swapper) -> None:
-        """Change the persona."""
-        self._swap.swapper = swapper
+    def wear(self, outfit: Outfit) -> None:
+        """Change the persona; no frame sees half of the change."""
+        self._swap, self._pipeline = self._dress(outfit, self._hide.how)
         self._colour.forget()
 
     def treat_others(self, how: Others) -> None:

@@ -105,7 +105,7 @@ class Sessions:
             number=number,
             persona=order.persona,
             others=order.others,
-            swapper=self._studio.swapper,
+            outfit=self._studio.outfit,
             painter=self._painter,
             tally=tally,
             timings=timings,
