@@ -14,7 +14,7 @@ import argparse
 import html
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +43,8 @@ _MEASURES: Final = (
 )  # fmt: skip
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #1b1b1b }
-table { border-collapse: collapse; margin: 1rem 0; font-size: .85rem } td, th { padding: .2rem .6rem; text-align: right }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .85rem }
+td, th { padding: .2rem .6rem; text-align: right }
 tr + tr { border-top: 1px solid #ddd } td:first-child, th:first-child { text-align: left } img { max-width: 100% }
 """
 
@@ -88,16 +89,15 @@ def _options() -> argparse.Namespace:
 
 def _pairs(studio: Studio, embed: Embed, options: argparse.Namespace, bar: Progress) -> list[Judged]:
     task = bar.add_task("Held-out pairs", total=None)
-    costume = studio.costume("mara")
-    side = max(costume.engines)
+    outfit = studio.outfit("mara")
+    side = max(outfit.engines)
     _, landmarks = studio.networks()
-    swapper = studio.swapper("mara")
-    finisher = Finisher(costume.engines[side].sibling())
+    finisher = Finisher(outfit.engines[side].sibling())
 
     def tell(done: int, all_: int) -> None:
         bar.update(task, completed=done, total=all_)
 
-    return list(judge_pairs(options.pairs, finisher, landmarks, swapper, embed, most=options.most, tell=tell))
+    return list(judge_pairs(options.pairs, finisher, landmarks, outfit.swapper, embed, most=options.most, tell=tell))
 
 
 def _runs(count: int) -> list[tuple[str, str, list[Bytes]]]:
@@ -108,14 +108,15 @@ def _runs(count: int) -> list[tuple[str, str, list[Bytes]]]:
         from skimage import data
     except ImportError:
         return runs
-    picture = np.ascontiguousarray(data.astronaut()[..., ::-1])
+    load: Callable[[], Bytes] = data.astronaut
+    picture = np.ascontiguousarray(load()[..., ::-1])
     title = "A real photograph: Eileen Collins by NASA, public domain, moved as a webcam would see it"
     return [*runs, ("photograph", title, moving_photograph(picture, count))]
 
 
 def _worn(studio: Studio, embed: Embed, frames: list[Bytes], title: str, bar: Progress) -> dict[str, list[Worn]]:
     personas = [card.id for card in studio.personas if not card.grant]
-    task = bar.add_task(title.split(":")[0], total=len(WAYS) * len(personas) * len(frames))
+    task = bar.add_task(title.split(":", maxsplit=1)[0], total=len(WAYS) * len(personas) * len(frames))
     result: dict[str, list[Worn]] = {}
     for way in WAYS:
         result[way] = []

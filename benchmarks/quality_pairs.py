@@ -13,8 +13,8 @@ import numpy as np
 from livefake.evaluation import measures
 from livefake.faces.landmarks import LandmarkNet, crop_for_points
 from livefake.frame import Box, Bytes, Face, Floats, Frame
+from livefake.swap.base import Swapper
 from livefake.swap.guide import lay_over
-from livefake.swap.mesh import MeshSwapper
 from livefake.swap.refine import Finisher
 from livefake.training.batches import LIVE, Example, Pairs, example
 from livefake.training.samples import Sample
@@ -62,7 +62,7 @@ def judge_pairs(
     folder: Path,
     finisher: Finisher,
     landmarks: LandmarkNet,
-    swapper: MeshSwapper,
+    swapper: Swapper,
     embed: Embed,
     *,
     most: int,
@@ -150,7 +150,7 @@ def table(judged: list[Judged]) -> dict[str, dict[str, dict[str, float]]]:
     return result
 
 
-def _ways(one: Example, sample: Sample, finisher: Finisher, swapper: MeshSwapper, live: Bytes) -> dict[str, _Shown]:
+def _ways(one: Example, sample: Sample, finisher: Finisher, swapper: Swapper, live: Bytes) -> dict[str, _Shown]:
     guide = _picture(one.planes[:3])
     side = live.shape[0]
     patch = swapper(Frame.from_bgr(live), Face(Box.around(sample.points), sample.points, 1.0, 1.0, 1, performer=True))

@@ -12,10 +12,10 @@ from livefake.flow.timing import Timings
 from livefake.frame import Frame
 from livefake.media.holdcard import CardPainter
 from livefake.media.reel import Reel, Screen
-from livefake.rig import Rig
+from livefake.rig import Outfit, Rig
 from livefake.session import Others, Rate, Session, State, Tally
 from livefake.studio import Studio
-from livefake.swap.base import Costume, Swapper
+from livefake.swap.base import Swapper
 from livefake.trust.seal import Sealed
 from tests.footage import face_difference, footage
 
@@ -42,7 +42,7 @@ def session(studio: Studio, source: Reel, *, sabotage: Callable[[Rig], None] = l
         number=5,
         persona=PERSONA,
         others=Others.BLUR,
-        costume=studio.costume,
+        outfit=studio.outfit,
         painter=CardPainter(),
         tally=tally,
         timings=timings,
@@ -112,8 +112,8 @@ class Exploding:
 
 async def test_a_stage_that_raises_never_shows_the_camera(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
     frames = footage(40)
-    exploding = Costume(Exploding(studio.swapper(PERSONA)))  # type: ignore[arg-type]
-    running, screen = await play(studio, frames, sabotage=lambda rig: rig.wear(exploding))
+    exploding = Exploding(studio.outfit(PERSONA).swapper)
+    running, screen = await play(studio, frames, sabotage=lambda rig: rig.wear(Outfit(exploding)))  # type: ignore[arg-type]
     assert raw_pictures(screen.pictures, frames) == 0
     counts = running.report().frames
     assert counts["failed"] == 10

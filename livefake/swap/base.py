@@ -1,15 +1,12 @@
-"""What a swapper is, and all that it takes to wear a persona."""
+"""What a swapper is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from livefake.engine.base import Engine
 from livefake.frame import Face, Frame, Patch
 
-__all__ = ["Costume", "Swapper"]
+__all__ = ["Swapper"]
 
 
 class Swapper(Protocol):
@@ -30,16 +27,3 @@ class Swapper(Protocol):
             EngineError: a network failed.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Costume:
-    """All that it takes to wear a persona; holds no state, so sessions share it.
-
-    Attributes:
-        swapper: warps the persona's picture.
-        engines: the swap network by the side of its crop, pixels; empty where the mesh warp is all there is.
-    """
-
-    swapper: Swapper
-    engines: Mapping[int, Engine] = field(default_factory=dict)
