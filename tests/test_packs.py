@@ -10,7 +10,7 @@ import pytest
 
 from livefake.clock import FakeClock, monotonic
 from livefake.compose.others import Others
-from livefake.errors import BadPersona, ConsentError
+from livefake.errors import BadPersona, ConsentError, SealError
 from livefake.flow.budget import Budget
 from livefake.frame import Drop, Frame
 from livefake.rig import Rig
@@ -22,7 +22,8 @@ from livefake.trust.gate import ENDED, ConsentGate
 from livefake.trust.grants import GrantBook
 from livefake.trust.keys import public_hex
 from livefake.trust.packs import check_pack, sign_pack
-from tests.album import grey_frame
+from livefake.trust.seal import REQUIRED, Seal
+from tests.album import a_face, grey_frame
 from tests.footage import footage
 from tests.grantkit import DURING, END, SERVICE, START, STRANGER, enter, person_pack
 
@@ -161,6 +162,19 @@ def test_what_ends_a_grant_ends_the_pictures_for_good(
     wall.now = START
     with pytest.raises(Drop, match=ENDED):
         gate(grey_frame(arrived=9_000_000_000))
+
+
+def test_the_seal_of_a_real_persons_pipeline_asks_for_the_gate() -> None:
+    for consented in (False, True):
+        frame = grey_frame()
+        frame.faces = (a_face(),)
+        frame.done |= REQUIRED | ({"consent"} if consented else set())
+        seal = Seal(1, also=frozenset({ConsentGate.name}))
+        if consented:
+            assert seal(frame).frame is frame
+        else:
+            with pytest.raises(SealError, match="lacks consent"):
+                seal(frame)
 
 
 @pytest.fixture
