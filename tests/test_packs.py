@@ -319,3 +319,15 @@ async def test_a_session_shows_the_card_when_the_consent_ends(people: Studio, bo
     assert tally.reason.startswith(ENDED)
     with pytest.raises(ConsentError, match="was revoked"):
         running.wear("zoe")
+
+
+def test_a_frame_whose_decision_fails_does_not_open_the_gate_for_the_next(book: GrantBook) -> None:
+    def broken() -> float:
+        raise OSError("the clock cannot be read")
+
+    gate = ConsentGate(book, enter(book).id, output=Output.LIVE, wall=broken)
+    for index in range(3):
+        frame = grey_frame(arrived=index * 33_400_000)
+        with pytest.raises(OSError, match="clock"):
+            gate(frame)
+        assert "consent" not in frame.done
