@@ -126,3 +126,11 @@ def test_personas_of_several_folders_are_one_list(pack: Path) -> None:
 def test_two_personas_of_one_name_are_told(pack: Path) -> None:
     with pytest.raises(BadPersona, match=f"Two personas are called {pack.name}"):
         list_personas(PACKS, pack.parent)
+
+
+def test_a_damaged_pack_of_the_users_own_is_left_out_and_the_others_stay(
+    pack: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (pack / "persona.toml").write_text("id = ")
+    assert list_personas(PACKS, pack.parent) == list_personas(PACKS)
+    assert f"The persona in {pack} was left out" in caplog.text

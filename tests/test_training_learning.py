@@ -215,6 +215,28 @@ def test_a_run_goes_on_exactly_where_it_was_stopped(folder: Path, tmp_path: Path
 
 
 @needs_torch
+def test_a_new_run_begins_with_the_average_of_an_earlier_one(folder: Path, tmp_path: Path) -> None:
+    import torch
+
+    from livefake.training.losses import Shares
+    from livefake.training.nets import Widths
+    from livefake.training.trainer import Trainer, batch_random
+
+    def begin(seed: int) -> Trainer:
+        torch.set_num_threads(1)
+        return Trainer(Widths(8, 8, 8, 8), Shares(), peak=1e-3, seed=seed, device="cpu")
+
+    earlier = begin(0)
+    earlier.step(draw_batch(Pairs(folder, "train"), 4, batch_random(0, 0)), 0.5)
+    earlier.save(tmp_path / "checkpoint.pt")
+    new = begin(1)
+    new.start_from(tmp_path / "checkpoint.pt")
+    for one, other in zip(new.net.parameters(), earlier.average.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert (new.clock.step, new.clock.seconds) == (0, 0)
+
+
+@needs_torch
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     from livefake.errors import BadInput
     from livefake.training.losses import Shares

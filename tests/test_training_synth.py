@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from livefake.frame import Floats
 from livefake.resources import models_folder
 from livefake.swap.guide import kept_alive, net_planes
 from livefake.swap.mesh import read_triangles
+from livefake.training.answer import Answer
 from livefake.training.guide import matched_guide
 from livefake.training.headkit import read_headkit
 from livefake.training.samples import Sample
@@ -103,6 +105,21 @@ def test_the_guide_is_live_where_the_warp_does_not_show(samples: list[Sample]) -
     assert np.array_equal(guide[outside], sample.live[outside])
     nothing = matched_guide(sample.live, sample.warp, np.zeros_like(sample.cover))
     assert np.array_equal(nothing, sample.live)
+
+
+def test_the_other_answer_shows_the_persona_on_the_same_mesh_and_the_same_eyes(
+    workshop: Workshop, samples: list[Sample]
+) -> None:
+    bent = make_shard(replace(workshop, answer=Answer.MESH), 1)[0]
+    shape = samples[0]
+    assert bent.facts == shape.facts
+    assert np.array_equal(bent.live, shape.live)
+    assert np.array_equal(bent.points, shape.points)
+    shown = bent.cover > 250
+    assert np.abs(bent.truth[shown].astype(int) - shape.truth[shown]).mean() > 1
+    # Where the warp never shows, only the fineness of the drawing differs.
+    outside = bent.cover == 0
+    assert np.abs(bent.truth[outside].astype(int) - shape.truth[outside]).mean() < 6
 
 
 def test_eyes_and_mouth_are_kept_and_the_cheeks_are_not(samples: list[Sample]) -> None:

@@ -81,6 +81,9 @@ def refine(
     out: Annotated[
         Path | None, typer.Option(help="Folder for checkpoint and report; the data folder's training/refine.")
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Checkpoint of an earlier run, whose network a new one begins with.")
+    ] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="Of training in all, over all sittings.")] = 240,
     batch: Annotated[int, typer.Option(min=4, max=256, help="Samples a step, a multiple of 4.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Of first weights and batches.")] = 0,
@@ -111,6 +114,7 @@ def refine(
         seed=seed,
         threads=threads or len(os.sched_getaffinity(0)),
         device=device,
+        start=start,
     )
     columns = (
         TextColumn("{task.description}"),

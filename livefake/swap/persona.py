@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import tomllib
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ __all__ = [
     "load_persona",
     "read_card",
 ]
+
+_log = logging.getLogger(__name__)
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _LARGEST: Final = 2048
@@ -89,13 +92,22 @@ class Persona:
     points: Floats
 
 
-def list_personas(*folders: Path) -> tuple[PersonaCard, ...]:
+def list_personas(folder: Path, *more: Path) -> tuple[PersonaCard, ...]:
     """The packs in some folders, each by id; a folder that is not there has none.
 
+    Args:
+        folder: with the packs that come with livefake.
+        more: with the user's own. A damaged pack there is told in the log and left out: the others can still be worn.
+
     Raises:
-        BadPersona: one of them is damaged, or two have one id.
+        BadPersona: one that comes with livefake is damaged, or two have one id.
     """
-    cards = tuple(read_card(path.parent) for folder in folders for path in sorted(folder.glob("*/persona.toml")))
+    cards = [read_card(path.parent) for path in sorted(folder.glob("*/persona.toml"))]
+    for path in (path for own in more for path in sorted(own.glob("*/persona.toml"))):
+        try:
+            cards.append(read_card(path.parent))
+        except BadPersona as error:
+            _log.warning("The persona in %s was left out. %s", path.parent, error)
     seen: dict[str, PersonaCard] = {}
     for card in cards:
         if card.id in seen:
@@ -103,7 +115,7 @@ def list_personas(*folders: Path) -> tuple[PersonaCard, ...]:
                 f"Two personas are called {card.id}: {seen[card.id].folder} and {card.folder}.", "Rename one of them."
             )
         seen[card.id] = card
-    return cards
+    return tuple(cards)
 
 
 def find_persona(folder: Path, name: str, *more: Path) -> PersonaCard:

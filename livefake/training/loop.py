@@ -41,6 +41,7 @@ class Plan:
     Attributes:
         data: folder of the pairs.
         folder: for checkpoint, sheet and report.
+        start: checkpoint of an earlier run, whose networks a new one begins with; None begins with random ones.
         minutes: of training in all, over all sittings; the learning rate follows them.
         batch: samples a step at the full size, a multiple of 4; smaller crops come in larger batches.
         peak: highest learning rate.
@@ -64,6 +65,7 @@ class Plan:
     device: str = "cpu"
     widths: Widths = field(default_factory=Widths)
     shares: Shares = field(default_factory=Shares)
+    start: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def refine(plan: Plan, *, clock: Clock, tell: Callable[[Progress], None]) -> Tra
     checkpoint = plan.folder / _CHECKPOINT
     if checkpoint.exists():
         trainer.load(checkpoint)
+    elif plan.start is not None:
+        trainer.start_from(plan.start)
     sitting = _Sitting(plan, trainer, clock, tell)
     try:
         while not sitting.done:

@@ -28,15 +28,18 @@ You are about to allow this livefake installation to use your face.
 - What it may do: learn to draw your face, and let somebody appear with it, only where you choose below, only until
   the day you choose. Every picture carries a visible label and an invisible mark that say it was made by AI.
 - What is kept: the grant you sign (your name, times, where pictures may go) and 128 numbers that describe your face,
-  encrypted, to recognise it. The camera pictures of this check are not kept.
+  encrypted, to recognise it. The camera pictures of this check are not kept. If a persona is trained from footage of
+  you, its pictures and its network are kept in a folder of their own.
 - How to take it back, at any time and without a reason: livefake grants revoke ID. The numbers are deleted then, and
-  a running picture stops within about a second. What was recorded before is not called back by this.
+  a running picture stops within about two seconds. The persona's folder stays until it is deleted, but can no longer
+  be worn. What was recorded before is not called back by this.
 - Nobody else can sign for you: do this alone, for your own face, and only if you are of age."""
 """What a person reads before they sign."""
 
 COMPANY: Final = 0.35
 """Detector's threshold for somebody else in the picture. A second face beside a large one scores 0.39 to 0.53 where it
-would score 0.9 alone, so the usual 0.6 overlooks it; the demo clip has no false face down to 0.2."""
+would score 0.9 alone, so the usual 0.6 overlooks it; the sampled frames of the demo clip have no false face down to
+0.3."""
 
 _OFTEN: Final[Nanos] = 200_000_000
 _ROUNDS: Final = 2
