@@ -50,10 +50,10 @@ class Shares:
     gradients: float = 4.0
     structure: float = 0.3
     coarse: float = 1.0
-    energy: float = 8.0
+    energy: float = 16.0
     mask: float = 0.5
     steady: float = 2.0
-    deceit: float = 0.02
+    deceit: float = 0.03
     identity: float = 0.1
     features: float = 2.0
     occluders: float = 3.0

@@ -29,7 +29,7 @@ _SCHEMA: Final = 2
 _DECAY: Final = 0.999
 _CLIP: Final = 1.0
 _WARM_UP: Final = 200
-_CRITIC_FROM: Final = 0.25
+_CRITIC_FROM: Final = 0.1
 """Share of the run after which the critic joins: before that it only learns how bad a beginner is."""
 
 
