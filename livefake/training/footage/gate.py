@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livefake.errors import ConsentError
+from livefake.faces.identity import SAME_PERSON
 from livefake.frame import Floats
 from livefake.training.footage.sightings import Sightings
 
 __all__ = ["FRONTAL", "OTHER", "SURE", "appearances", "distances", "judge"]
 
-OTHER: Final = 0.6
-"""Distance from which a face is somebody else's: ``faces.identity.SAME_PERSON``."""
+OTHER: Final = SAME_PERSON
+"""Distance from which a face is somebody else's."""
 SURE: Final = 0.5
 """The median distance of an appearance has to be under this."""
 FRONTAL: Final = 25.0

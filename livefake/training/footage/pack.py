@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from livefake.frame import Bytes, Floats
 from livefake.swap.persona import Kind, view_files
 from livefake.training.footage.guides import Guides
 
-__all__ = ["Title", "draft_pack", "finish_pack", "identifier"]
+__all__ = ["Title", "check_place", "draft_pack", "finish_pack", "identifier"]
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _LONGEST: Final = 80
@@ -47,8 +48,6 @@ def identifier(name: str) -> str:
     Raises:
         BadPersona: nothing of it can be used.
     """
-    import unicodedata
-
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     word = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:32].strip("-")
     if not _ID.fullmatch(word) or len(name) > _LONGEST or not name.isprintable():
@@ -57,6 +56,24 @@ def identifier(name: str) -> str:
             "Choose another one with --name.",
         )
     return word
+
+
+def check_place(target: Path) -> None:
+    """Make sure that a pack may be put somewhere, before hours of work.
+
+    Raises:
+        BadPersona: the folder's name cannot be a persona's id, or something that is no pack lies there.
+    """
+    if not _ID.fullmatch(target.name):
+        raise BadPersona(
+            f"The pack's folder should have a lower-case word of up to 32 letters as its name, got {target.name!r}.",
+            "Choose another one with --out.",
+        )
+    if target.exists() and not (target / "persona.toml").is_file():
+        raise BadPersona(
+            f"A persona pack or nothing was expected at {target}, and something else is there.",
+            "Choose another place with --out.",
+        )
 
 
 def draft_pack(folder: Path, guides: Guides) -> None:
@@ -85,7 +102,13 @@ def draft_pack(folder: Path, guides: Guides) -> None:
 
 
 def finish_pack(
-    draft: Path, target: Path, title: Title, *, made_with: str, sign: Callable[[Path], None], extra: Mapping[str, Path]
+    draft: Path,
+    target: Path,
+    title: Title,
+    *,
+    made_with: str,
+    sign: Callable[[Path], object],
+    extra: Mapping[str, Path],
 ) -> None:
     """Make a pack of a draft: a card with all checksums, signed, moved to its place whole.
 
@@ -94,14 +117,13 @@ def finish_pack(
         target: where the pack goes; a pack that is there is replaced.
         title: what it says of itself.
         made_with: one sentence for the card.
-        sign: signs the pack in a folder that is named as the pack will be.
+        sign: signs the pack in a folder that is named as the pack will be; what it returns is not used.
         extra: further files, by name in the pack.
 
     Raises:
-        BadPersona: it cannot be written, or something else lies at ``target``.
+        BadPersona: it cannot be written, or see ``check_place``.
     """
-    if target.exists() and not (target / "persona.toml").is_file():
-        raise BadPersona(f"A persona pack or nothing was expected at {target}, and something else is there.")
+    check_place(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the last step is one rename; signing wants the folder to have its later name.
     room = Path(tempfile.mkdtemp(prefix=".making-", dir=target.parent))
