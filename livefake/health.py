@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from livefake.engine.weights import MEND, Weights
+from livefake.engine.factory import SwapFiles, engines, fixed_shapes, open_swap_engine, tensorrt_is_built
+from livefake.engine.gpu import Gpu, find_gpu
+from livefake.engine.weights import Weights
 from livefake.errors import LivefakeError
 from livefake.machine import describe_machine
 from livefake.swap.persona import list_personas, load_persona
@@ -51,11 +53,13 @@ def examine(models: Path, weights: Weights, cache: Path) -> list[Finding]:
         weights: the model files.
         cache: folder for fetched and compiled models.
     """
+    gpu = find_gpu()
     return [
         Finding("machine", Verdict.GOOD, describe_machine(), "runs everything"),
         _weights(weights, cache),
         _engine(weights, cache),
-        _gpu(),
+        _swap_engine(weights, cache, gpu),
+        _gpu(gpu),
         _personas(models),
         _encoder(),
         _optional("pyvirtualcam", "virtual camera through v4l2loopback, OBS or a driver", "virtualcam"),
@@ -64,16 +68,16 @@ def examine(models: Path, weights: Weights, cache: Path) -> list[Finding]:
 
 
 def _weights(weights: Weights, cache: Path) -> Finding:
-    states = {entry.name: weights.state(entry.name) for entry in weights.entries}
-    wrong = [state for state in states.values() if state != "ready"]
+    use = "find faces and their landmarks"
+    wrong = [entry for entry in weights.entries if weights.state(entry.name) != "ready"]
     if wrong:
-        return Finding("weights", Verdict.BROKEN, " ".join(wrong), "find faces and their landmarks", MEND)
-    return Finding("weights", Verdict.GOOD, f"{', '.join(states)} in {cache}", "find faces and their landmarks")
+        found = " ".join(weights.state(entry.name) for entry in wrong)
+        remedies = sorted({entry.mend for entry in wrong})
+        return Finding("weights", Verdict.BROKEN, found, use, " ".join(remedies))
+    return Finding("weights", Verdict.GOOD, f"{', '.join(entry.name for entry in weights.entries)} in {cache}", use)
 
 
 def _engine(weights: Weights, cache: Path) -> Finding:
-    from livefake.studio import engines
-
     use = "runs the networks"
     try:
         engine = engines(cache, exact=True).load(weights.path("face-mesh"))
@@ -82,14 +86,43 @@ def _engine(weights: Weights, cache: Path) -> Finding:
     return Finding("engine", Verdict.GOOD, engine.device, use)
 
 
-def _gpu() -> Finding:
-    use = "not used: the networks so far are quick on a processor"
+def _swap_engine(weights: Weights, cache: Path, gpu: Gpu | None) -> Finding:
+    name, use = "swap engine", "runs the swap network"
+    inputs = {entry.name: entry.inputs for entry in weights.entries}
+    if "refine" not in inputs:
+        return Finding(name, Verdict.OPTIONAL, "this livefake comes without the swap network", "the mesh alone swaps")
+    shapes = fixed_shapes(inputs["refine"])
+    try:
+        half, processor = weights.path("refine"), weights.path("refine-int8")
+        # Looking must not start a build of minutes.
+        built = gpu is not None and tensorrt_is_built(half, cache, gpu, shapes=shapes)
+        files = SwapFiles(half if built else None, processor)
+        choice = open_swap_engine(files, shapes=shapes, cache=cache if built else None, gpu=gpu)
+    except LivefakeError as error:
+        return Finding(name, Verdict.BROKEN, error.problem, use, error.remedy)
+    found = "; ".join([choice.engine.device, *(f"not {refusal}" for refusal in choice.refusals)])
+    if gpu is None:
+        return Finding(name, Verdict.GOOD, found, use)
+    if built:
+        return Finding(name, Verdict.GOOD, f"{found}; the TensorRT engine for {gpu.name} is built", use)
+    found += f"; the TensorRT engine for {gpu.name} is not built yet"
+    return Finding(name, Verdict.OPTIONAL, found, use, "Run: livefake warm")
+
+
+def _gpu(gpu: Gpu | None) -> Finding:
+    use = "would run the swap network faster"
+    if gpu is None:
+        return Finding("gpu", Verdict.OPTIONAL, "no NVIDIA GPU whose driver answers", "the processor runs the networks")
+    remedy = "Run: pip install 'livefake[gpu]'"
     if importlib.util.find_spec("onnxruntime") is None:
-        return Finding("gpu", Verdict.OPTIONAL, "onnxruntime is not installed", use, "Run: pip install 'livefake[gpu]'")
+        return Finding("gpu", Verdict.OPTIONAL, f"{gpu.name}; onnxruntime is not installed", use, remedy)
     import onnxruntime
 
     listed = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
-    return Finding("gpu", Verdict.OPTIONAL, f"onnxruntime {onnxruntime.__version__} lists {', '.join(listed)}", use)
+    found = f"{gpu.name}; onnxruntime {onnxruntime.__version__} lists {', '.join(listed)}"
+    if not {"Tensorrt", "CUDA"} & set(listed):
+        return Finding("gpu", Verdict.OPTIONAL, found, use, remedy)
+    return Finding("gpu", Verdict.GOOD, found, "runs the swap network")
 
 
 def _personas(models: Path) -> Finding:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from livefake.clock import Clock
 from livefake.compose.others import Others
-from livefake.engine import onnx, openvino
-from livefake.engine.base import Engine, Registry
+from livefake.engine.base import Engine
+from livefake.engine.factory import engines
 from livefake.engine.weights import Weights
 from livefake.faces.detect import Detector
 from livefake.faces.landmarks import LandmarkNet
@@ -24,20 +23,7 @@ from livefake.swap.mesh import MeshSwapper, read_triangles
 from livefake.swap.persona import PersonaCard, check_wearable, find_persona, list_personas, load_persona
 from livefake.trust.watermark import Payload
 
-__all__ = ["Studio", "engines"]
-
-
-def engines(cache: Path, *, exact: bool) -> Registry:
-    """The engines of this machine in the order in which they are tried.
-
-    Args:
-        cache: folder for compiled models.
-        exact: whether results must not be rounded for speed; see ``openvino.load``.
-    """
-    registry = Registry()
-    registry.register("openvino", partial(openvino.load, cache=cache / "compiled", exact=exact))
-    registry.register("onnxruntime", onnx.load)
-    return registry
+__all__ = ["Studio"]
 
 
 class Studio:

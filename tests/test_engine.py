@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from livefake.engine import onnx as onnx_engine
 from livefake.engine import openvino
-from livefake.engine.base import Engine, Registry
+from livefake.engine.base import Engine, Registry, Shapes
 from livefake.errors import EngineError
 
 
@@ -64,7 +64,7 @@ def test_wrong_feeds_are_told(engine: Engine, feeds: dict[str, np.ndarray], prob
 
 
 def test_the_registry_takes_the_first_that_loads_and_tells_all_refusals(model: Path, tmp_path: Path) -> None:
-    def refuse(path: Path) -> Engine:
+    def refuse(path: Path, /, *, shapes: Shapes | None = None) -> Engine:
         raise EngineError("It needs a GPU.")
 
     registry = Registry()

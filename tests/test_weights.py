@@ -95,6 +95,62 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, shop: Path) -> N
         Weights(manifest(tmp_path), blocked / "weights").fetch(lambda line: None)
 
 
+def carried(folder: Path, content: bytes = CONTENT, *, more: str = "", file: str = "weights/net.onnx") -> Path:
+    """A manifest whose one file lies beside it."""
+    path = folder / "manifest.toml"
+    path.write_text(
+        f"""
+        [weights.net]
+        title = "A network of ours"
+        file = "{file}"
+        {more}
+        sha256 = "{hashlib.sha256(CONTENT).hexdigest()}"
+        bytes = {len(CONTENT)}
+        licence = "CC0-1.0"
+        inputs = {{ planes = [-1, 3, -1, -1] }}
+        outputs = {{ made = [-1, 4, -1, -1] }}
+        """
+    )
+    (folder / "weights").mkdir(exist_ok=True)
+    (folder / "weights" / "net.onnx").write_bytes(content)
+    return path
+
+
+def test_a_file_that_comes_with_livefake_is_read_where_it_lies(tmp_path: Path) -> None:
+    weights, told = Weights(carried(tmp_path), tmp_path / "cache"), list[str]()
+    assert weights.path("net") == tmp_path / "weights" / "net.onnx"
+    assert weights.missing() == ()
+    assert weights.fetch(told.append) == 0
+    assert told == []
+    assert not (tmp_path / "cache").exists()
+    [entry] = weights.entries
+    assert (entry.origin, entry.inputs) == ("livefake itself", {"planes": (-1, 3, -1, -1)})
+
+
+def test_a_damaged_file_that_comes_with_livefake_is_never_fetched(tmp_path: Path, shop: Path) -> None:
+    weights, told = Weights(carried(tmp_path, CONTENT[:-1]), tmp_path / "cache"), list[str]()
+    for ask in (lambda: weights.path("net"), lambda: weights.fetch(told.append)):
+        with pytest.raises(WeightsError, match=r"damaged.*Install livefake again"):
+            ask()
+    (tmp_path / "weights" / "net.onnx").unlink()
+    with pytest.raises(WeightsError, match=r"are not in .*weights\. Install livefake again"):
+        weights.fetch(told.append)
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("more", "file", "problem"),
+    [
+        ('package = "some-package"', "weights/net.onnx", "has a package too"),
+        ("", "../net.onnx", "in the manifest's folder"),
+        ("", "/net.onnx", "in the manifest's folder"),
+    ],
+)
+def test_a_file_has_one_source_and_lies_with_the_manifest(tmp_path: Path, more: str, file: str, problem: str) -> None:
+    with pytest.raises(WeightsError, match=problem):
+        read_manifest(carried(tmp_path, more=more, file=file))
+
+
 @pytest.mark.parametrize("text", ["not toml [", "[weights.net]\ntitle = 'no more'", "[other]"])
 def test_a_broken_manifest_is_one_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "manifest.toml"
@@ -106,7 +162,7 @@ def test_a_broken_manifest_is_one_error(tmp_path: Path, text: str) -> None:
 def test_the_shipped_manifest_names_sources_and_licences() -> None:
     for entry in read_manifest(models_folder() / "manifest.toml").values():
         assert len(entry.sha256) == 64
-        assert entry.licence == "Apache-2.0"
+        assert entry.licence == ("CC0-1.0" if entry.file else "Apache-2.0")
         assert entry.inputs
         assert entry.outputs
     assert weights_module.MEND.endswith("livefake weights fetch")

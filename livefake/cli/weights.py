@@ -24,5 +24,5 @@ def show() -> None:
     """List the model files, where they come from, and whether they are there."""
     weights = open_weights(settings())
     for entry in weights.entries:
-        print(f"{entry.name}: {entry.title}, {entry.licence}, from {entry.package} {entry.version}")
+        print(f"{entry.name}: {entry.title}, {entry.licence}, from {entry.origin}")
         print(f"  {weights.state(entry.name)}")

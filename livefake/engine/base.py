@@ -7,13 +7,19 @@ names each engine and its reason instead of the last one only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from livefake.errors import EngineError
 from livefake.frame import Floats
 
-__all__ = ["Engine", "Loader", "Registry"]
+__all__ = ["ANY", "Choice", "Engine", "Loader", "Registry", "Shapes", "check_feeds"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Shape of each input or output by name."""
+ANY = -1
+"""A side in a shape that may have any length."""
 
 
 class Engine(Protocol):
@@ -25,13 +31,13 @@ class Engine(Protocol):
         ...
 
     @property
-    def inputs(self) -> Mapping[str, tuple[int, ...]]:
-        """Shape of each input by name."""
+    def inputs(self) -> Shapes:
+        """Shape of each input by name; ``ANY`` for a side that is free."""
         ...
 
     @property
-    def outputs(self) -> Mapping[str, tuple[int, ...]]:
-        """Shape of each output by name."""
+    def outputs(self) -> Shapes:
+        """Shape of each output by name; ``ANY`` for a side that is free."""
         ...
 
     def run(self, feeds: Mapping[str, Floats]) -> Mapping[str, Floats]:
@@ -50,7 +56,35 @@ class Engine(Protocol):
         ...
 
 
-Loader = Callable[[Path], Engine]
+class Loader(Protocol):
+    """Opens a model file on one engine."""
+
+    def __call__(self, path: Path, /, *, shapes: Shapes | None = None) -> Engine:
+        """Open a model.
+
+        Args:
+            path: the model file.
+            shapes: what the inputs shall have, for a model that leaves some sides free; None leaves them as they are.
+
+        Raises:
+            EngineError: this engine cannot run that.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """The engine that was taken.
+
+    Attributes:
+        engine: ready to run.
+        name: under which it was registered.
+        refusals: why each engine before it was not taken, "'name': reason".
+    """
+
+    engine: Engine
+    name: str
+    refusals: tuple[str, ...]
 
 
 class Registry:
@@ -79,8 +113,19 @@ class Registry:
             raise ValueError(f"an engine named {name!r} is registered already")
         self._loaders[name] = loader
 
-    def load(self, path: Path) -> Engine:
-        """Load a model file with the first engine that accepts it.
+    def load(self, path: Path, *, shapes: Shapes | None = None) -> Engine:
+        """Load a model file with the first engine that accepts it; see ``choose``."""
+        return self.choose(path, shapes=shapes).engine
+
+    def choose(
+        self, path: Path, *, shapes: Shapes | None = None, test: Callable[[Engine], object] | None = None
+    ) -> Choice:
+        """Load a model file with the first engine that accepts it and passes the test.
+
+        Args:
+            path: the model file.
+            shapes: see ``Loader``.
+            test: raises an ``EngineError`` for an engine that must not go live.
 
         Raises:
             EngineError: none did; the text gives each one's reason.
@@ -88,14 +133,18 @@ class Registry:
         refusals: list[str] = []
         for name, loader in self._loaders.items():
             try:
-                return loader(path)
+                engine = loader(path, shapes=shapes)
+                if test is not None:
+                    test(engine)
             except EngineError as refusal:
                 refusals.append(f"'{name}': {refusal.problem}")
+            else:
+                return Choice(engine, name, tuple(refusals))
         reasons = "; ".join(refusals) or "no engine is registered"
         raise EngineError(f"No engine could load {path.name}: {reasons}.", "Run: livefake doctor")
 
 
-def check_feeds(feeds: Mapping[str, Floats], inputs: Mapping[str, tuple[int, ...]]) -> None:
+def check_feeds(feeds: Mapping[str, Floats], inputs: Shapes) -> None:
     """Compare arrays with what a model expects; shared by the engines.
 
     Raises:
@@ -105,5 +154,6 @@ def check_feeds(feeds: Mapping[str, Floats], inputs: Mapping[str, tuple[int, ...
     if unknown:
         raise EngineError(f"The model takes {sorted(inputs)}, got {sorted(feeds)}.")
     for name, expected in inputs.items():
-        if feeds[name].shape != expected:
-            raise EngineError(f"Input {name!r} has the shape {expected}, got {feeds[name].shape}.")
+        shape = feeds[name].shape
+        if len(shape) != len(expected) or any(ANY != side != got for side, got in zip(expected, shape, strict=True)):
+            raise EngineError(f"Input {name!r} has the shape {expected}, got {shape}.")

@@ -6,32 +6,43 @@ the device is read back from the session that was made.
 
 from __future__ import annotations
 
+import importlib
+import io
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from livefake.engine.base import Engine, check_feeds
+from livefake.engine.base import ANY, Engine, Shapes, check_feeds
 from livefake.errors import EngineError
 from livefake.frame import Floats
 
-__all__ = ["Onnx", "load"]
+__all__ = ["CPU", "CUDA", "TENSORRT", "Onnx", "free_sides", "load"]
 
-_WORDS = {
-    "TensorrtExecutionProvider": "tensorrt",
-    "CUDAExecutionProvider": "cuda",
-    "CPUExecutionProvider": "cpu",
-}
+TENSORRT: Final = "TensorrtExecutionProvider"
+CUDA: Final = "CUDAExecutionProvider"
+CPU: Final = "CPUExecutionProvider"
+_WORDS: Final = {TENSORRT: "tensorrt", CUDA: "cuda", CPU: "cpu"}
 
 
-def load(path: Path, *, providers: Sequence[str] = ("CPUExecutionProvider",)) -> Engine:
+def load(
+    path: Path,
+    *,
+    shapes: Shapes | None = None,
+    providers: Sequence[str] = (CPU,),
+    options: Mapping[str, Mapping[str, str]] | None = None,
+) -> Engine:
     """Open an .onnx file.
 
     Args:
         path: the model file.
+        shapes: see ``Loader``.
         providers: onnxruntime's names, best first; the first one must really be used.
+        options: of the providers, by their names.
 
     Raises:
-        EngineError: onnxruntime is missing, cannot read the file, or fell back to another provider.
+        EngineError: onnxruntime is missing, cannot read the file, or fell back to another provider; or the model
+            does not take these shapes.
     """
     if path.suffix != ".onnx":
         raise EngineError(f"onnxruntime reads .onnx files, got {path.name}.")
@@ -42,34 +53,91 @@ def load(path: Path, *, providers: Sequence[str] = ("CPUExecutionProvider",)) ->
     missing = [name for name in providers if name not in onnxruntime.get_available_providers()]
     if missing:
         raise EngineError(f"The installed onnxruntime has no {', '.join(missing)}.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    if providers[0] != CPU:
+        _find_libraries(onnxruntime, providers[0])
+    sides: dict[str, int] = {}
+    if shapes is not None:
+        # The names of the free sides are needed before the session is made; a look at the file costs milliseconds.
+        look = onnxruntime.SessionOptions()
+        look.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        glance = _session(onnxruntime, path, look, [(CPU, {})])
+        sides = free_sides({port.name: tuple(port.shape) for port in glance.get_inputs()}, shapes)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
     # Idle threads that spin would take the second core from the decoder and the encoder.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-    except Exception as error:  # onnxruntime raises a class of its own for each status code, without a common base
-        raise EngineError(f"onnxruntime could not load {path.name}: {error}") from error
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for name, length in sides.items():
+        settings.add_free_dimension_override_by_name(name, length)
+    chosen = options or {}
+    session = _session(onnxruntime, path, settings, [(name, dict(chosen.get(name, {}))) for name in providers])
     used = session.get_providers()
     if used[0] != providers[0]:
         raise EngineError(f"onnxruntime fell back from {providers[0]} to {used[0]}.")
-    return Onnx(session)
+    return Onnx(session, sides)
+
+
+def free_sides(declared: Mapping[str, tuple[int | str | None, ...]], wanted: Shapes) -> dict[str, int]:
+    """What each named side of a model must be for its inputs to have the wanted shapes.
+
+    Args:
+        declared: shapes of the inputs; a string is the name of a side that is free, None a free one without a name.
+        wanted: shapes of the inputs.
+
+    Raises:
+        EngineError: the inputs are others, a side that is not free differs, or one name would need two lengths.
+    """
+    if declared.keys() != wanted.keys():
+        raise EngineError(f"The model takes {sorted(declared)}, shapes are given for {sorted(wanted)}.")
+    sides: dict[str, int] = {}
+    for name, shape in declared.items():
+        fits = len(shape) == len(wanted[name])
+        for side, length in zip(shape, wanted[name], strict=False):
+            known = sides.setdefault(side, length) if isinstance(side, str) else side
+            fits = fits and known in (None, length)
+        if not fits:
+            raise EngineError(f"Input {name!r} has the shape {shape}, it cannot be {wanted[name]}.")
+    return sides
+
+
+def _session(runtime: Any, path: Path, settings: Any, providers: list[tuple[str, dict[str, str]]]) -> Any:
+    settings.log_severity_level = 3
+    try:
+        return runtime.InferenceSession(str(path), settings, providers=providers)
+    except Exception as error:  # onnxruntime raises a class of its own for each status code, without a common base
+        raise EngineError(f"onnxruntime could not load {path.name}: {error}") from error
+
+
+def _find_libraries(runtime: Any, provider: str) -> None:
+    """Load NVIDIA's libraries from their Python packages: onnxruntime itself looks in the system's folders only."""
+    if hasattr(runtime, "preload_dlls"):
+        # It prints what it does not find; the system may have that, and the session tells whether it does.
+        with redirect_stdout(io.StringIO()):
+            runtime.preload_dlls()
+    if provider == TENSORRT:
+        try:
+            importlib.import_module("tensorrt")
+        except ImportError:
+            return  # likewise
 
 
 class Onnx:
-    """An onnxruntime session with static shapes and float32 inputs.
+    """An onnxruntime session with float32 inputs.
 
     Args:
         session: an ``onnxruntime.InferenceSession``; it may be run from several threads.
+        sides: lengths that were given to free sides, by their names.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, sides: Mapping[str, int] | None = None) -> None:
         self._session = session
+        self._sides = dict(sides or {})
         provider = session.get_providers()[0]
         self.device = f"onnxruntime {_WORDS.get(provider, provider)}"
-        self.inputs: Mapping[str, tuple[int, ...]] = {port.name: tuple(port.shape) for port in session.get_inputs()}
-        self.outputs: Mapping[str, tuple[int, ...]] = {port.name: tuple(port.shape) for port in session.get_outputs()}
+        self.inputs: Shapes = {port.name: self._shape(port) for port in session.get_inputs()}
+        self.outputs: Shapes = {port.name: self._shape(port) for port in session.get_outputs()}
+
+    def _shape(self, port: Any) -> tuple[int, ...]:
+        return tuple(side if isinstance(side, int) else self._sides.get(side, ANY) for side in port.shape)
 
     def run(self, feeds: Mapping[str, Floats]) -> Mapping[str, Floats]:
         """One inference; see ``Engine.run``."""
@@ -83,4 +151,4 @@ class Onnx:
 
     def sibling(self) -> Engine:
         """An engine over the same session: onnxruntime's ``run`` may be called from several threads."""
-        return Onnx(self._session)
+        return Onnx(self._session, self._sides)

