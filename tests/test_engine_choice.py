@@ -27,7 +27,7 @@ from livefake.engine.factory import (
     tensorrt_is_built,
 )
 from livefake.engine.gpu import Gpu, Profile, build_key, cuda_options, gpu_is_likely, parse_smi, tensorrt_options
-from livefake.engine.onnx import free_sides
+from livefake.engine.onnx import Bound, free_sides
 from livefake.engine.selftest import check_engine, probe, psnr
 from livefake.errors import EngineError
 from livefake.frame import Floats
@@ -200,6 +200,24 @@ def test_shapes_that_do_not_fit_are_refused(load: Loader, model: Path, wanted: S
         load(model, shapes=wanted)
 
 
+def test_a_session_with_fixed_places_gives_the_same_and_takes_new_pictures(model: Path) -> None:
+    def opened() -> Engine:
+        session = onnxruntime.InferenceSession(str(model), providers=[onnx_engine.CPU])
+        return Bound(session, {"N": 1, "S": 16}, "cpu", opened)
+
+    engine, plain = opened(), onnx_engine.load(model, shapes=SHAPES)
+    assert (engine.device, engine.inputs, engine.outputs) == (plain.device, plain.inputs, plain.outputs)
+    assert check_engine(engine, plain) > 100
+    first = engine.run(probe(SHAPES))["made"]
+    kept = first.copy()
+    engine.sibling().run(probe(SHAPES, 1.0))
+    engine.run(probe(SHAPES, 2.0))
+    assert np.array_equal(first, kept)
+    assert np.array_equal(engine.run({"planes": probe(SHAPES)["planes"][..., ::-1]})["made"].shape, first.shape)
+    with pytest.raises(EngineError, match="has the shape"):
+        engine.run({"planes": np.zeros((1, 3, 8, 8), np.float32)})
+
+
 def test_sides_of_one_name_have_one_length() -> None:
     declared: dict[str, tuple[int | str | None, ...]] = {"planes": ("N", 3, "S", "S"), "tone": ("N", None)}
     assert free_sides(declared, {"planes": (2, 3, 64, 64), "tone": (2, 9)}) == {"N": 2, "S": 64}
@@ -267,6 +285,18 @@ def test_an_engine_that_is_wrong_is_refused(model: Path, change: Callable[[Float
     plain = openvino.load(model, shapes=SHAPES)
     with pytest.raises(EngineError, match=problem):
         check_engine(Altered(plain.sibling(), change), plain)
+
+
+def test_an_engine_that_replays_old_pictures_is_refused(model: Path) -> None:
+    plain = openvino.load(model, shapes=SHAPES)
+    first: list[Floats] = []
+
+    def stuck(values: Floats) -> Floats:
+        first.append(values)
+        return first[0]
+
+    with pytest.raises(EngineError, match=r"to 30 dB, it does to"):
+        check_engine(Altered(plain.sibling(), stuck), plain)
 
 
 def test_the_registry_goes_on_after_a_failed_self_test_and_remembers_why(model: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from livefake import __version__
-from livefake.cli import bench, doctor, personas, swap, train, warm, weights
+from livefake.cli import bench, doctor, export, personas, swap, train, warm, weights
 from livefake.cli.serve import serve
 from livefake.errors import LivefakeError
 
@@ -28,6 +28,7 @@ app.command("serve")(serve)
 app.command("swap")(swap.swap)
 app.command("warm")(warm.warm)
 app.command("doctor")(doctor.doctor)
+app.command("export")(export.export)
 app.add_typer(personas.app, name="personas")
 app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")

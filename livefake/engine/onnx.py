@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from livefake.engine.base import ANY, Engine, Shapes, check_feeds
 from livefake.errors import EngineError
 from livefake.frame import Floats
 
-__all__ = ["CPU", "CUDA", "TENSORRT", "Onnx", "free_sides", "load"]
+__all__ = ["CPU", "CUDA", "TENSORRT", "Bound", "Onnx", "free_sides", "load"]
 
 TENSORRT: Final = "TensorrtExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
 CPU: Final = "CPUExecutionProvider"
+_GRAPH: Final = "trt_cuda_graph_enable"
 _WORDS: Final = {TENSORRT: "tensorrt", CUDA: "cuda", CPU: "cpu"}
 
 
@@ -73,7 +76,9 @@ def load(
     used = session.get_providers()
     if used[0] != providers[0]:
         raise EngineError(f"onnxruntime fell back from {providers[0]} to {used[0]}.")
-    return Onnx(session, sides)
+    if chosen.get(providers[0], {}).get(_GRAPH) != "True":
+        return Onnx(session, sides)
+    return Bound(session, sides, "cuda", lambda: load(path, shapes=shapes, providers=providers, options=options))
 
 
 def free_sides(declared: Mapping[str, tuple[int | str | None, ...]], wanted: Shapes) -> dict[str, int]:
@@ -152,3 +157,50 @@ class Onnx:
     def sibling(self) -> Engine:
         """An engine over the same session: onnxruntime's ``run`` may be called from several threads."""
         return Onnx(self._session, self._sides)
+
+
+class Bound:
+    """A session whose inputs and outputs stay at fixed places of the device, as the replay of a CUDA graph needs.
+
+    A replayed graph reads where it read when it was recorded: arrays that are handed to ``run`` elsewhere would be
+    ignored. For the same reason a session cannot serve two threads, and a sibling is a session of its own.
+
+    Args:
+        session: an ``onnxruntime.InferenceSession`` with static shapes.
+        sides: see ``Onnx``.
+        place: onnxruntime's name of the device, "cuda" or "cpu".
+        again: opens the same model once more.
+    """
+
+    def __init__(self, session: Any, sides: Mapping[str, int], place: str, again: Callable[[], Engine]) -> None:
+        from onnxruntime import OrtValue
+
+        plain = Onnx(session, sides)
+        self.device, self.inputs, self.outputs = plain.device, plain.inputs, plain.outputs
+        self._session, self._again = session, again
+        self._binding = session.io_binding()
+
+        def room(shape: tuple[int, ...]) -> Any:
+            return OrtValue.ortvalue_from_shape_and_type(list(shape), np.float32, place, 0)
+
+        self._given = {name: room(shape) for name, shape in self.inputs.items()}
+        self._made = {name: room(shape) for name, shape in self.outputs.items()}
+        for name, value in self._given.items():
+            self._binding.bind_ortvalue_input(name, value)
+        for name, value in self._made.items():
+            self._binding.bind_ortvalue_output(name, value)
+
+    def run(self, feeds: Mapping[str, Floats]) -> Mapping[str, Floats]:
+        """One inference; see ``Engine.run``."""
+        check_feeds(feeds, self.inputs)
+        try:
+            for name, value in self._given.items():
+                value.update_inplace(np.ascontiguousarray(feeds[name], np.float32))
+            self._session.run_with_iobinding(self._binding)
+            return {name: np.array(value.numpy()) for name, value in self._made.items()}
+        except Exception as error:  # as in load: no common base class
+            raise EngineError(f"onnxruntime failed while running: {error}") from error
+
+    def sibling(self) -> Engine:
+        """The same model in a session of its own."""
+        return self._again()
