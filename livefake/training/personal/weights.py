@@ -20,7 +20,7 @@ from livefake.errors import BadInput, LivefakeError
 from livefake.frame import Floats
 from livefake.training.nets import RefineNet, Widths
 
-__all__ = ["read_network"]
+__all__ = ["read_network", "widths_of"]
 
 _BLOCK: Final = 4
 _FIRST: Final = {
@@ -64,6 +64,12 @@ def read_network(path: Path) -> RefineNet:
         raise BadInput(f"{path} should hold finite weights, {broken[0]} is not.", _REMEDY)
     ready: RefineNet = net.float().eval()
     return ready
+
+
+def widths_of(net: RefineNet) -> Widths:
+    """The widths that a network was made with."""
+    state = net.state_dict()
+    return Widths(**{level: int(state[name].shape[0]) for level, name in _FIRST.items()})
 
 
 def _from_checkpoint(content: bytes) -> tuple[Widths, dict[str, Any]]:
