@@ -173,8 +173,8 @@ def finetune(job: Job, *, clock: Clock, tell: Callable[[Progress], None], embed:
 def _check(job: Job) -> None:
     if job.side % STEP or job.side < _SMALLEST or job.batch % 4 or job.batch < 4 or job.minutes <= 0 or job.steps < 1:
         raise BadInput(
-            f"A fine-tuning needs a side of {_SMALLEST} or more that is a multiple of {STEP}, a batch that is a multiple "
-            f"of 4, and some minutes and steps; got {job.side}, {job.batch}, {job.minutes:g} and {job.steps}."
+            f"A fine-tuning needs a side of {_SMALLEST} or more that is a multiple of {STEP}, a batch that is a "
+            f"multiple of 4, and some minutes and steps; got {job.side}, {job.batch}, {job.minutes:g} and {job.steps}."
         )
     if job.device.startswith("cuda") and not torch.cuda.is_available():
         raise BadInput("The device cuda was asked for, and PyTorch finds no GPU.", "Choose the device cpu.")
