@@ -8,7 +8,7 @@ persona has to stand in the performer's light. Blur, noise and compression chang
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,8 @@ __all__ = ["Scene", "cropped_take", "pack_swapper", "sample_scene", "strangers_i
 
 _JITTER: Final = 0.002
 """Standard deviation of where the mesh lies, as a share of the crop: the landmark network's own on a noisy picture."""
+_CAMERA_SIDE: Final = 256
+"""Side of the crop, pixels, that ``sample_camera`` draws its faults for."""
 _FINE: Final = 0.5
 """Scale from take to crop below which the crop is first made at twice its size: no aliasing."""
 
@@ -161,13 +163,22 @@ def take_example(
     seen = person
     if stranger is not None and (other := warp_onto(stranger, size, points)) is not None:
         seen = matched_guide(person, *other)
-    live = take(_in_light(seen, scene), scene.camera, random)
+    live = take(_in_light(seen, scene), _at_size(scene.camera, size), random)
     guide = matched_guide(live, warp, cover)
     return Example(
         net_planes(live, guide, kept_alive(found, size), cover),
         np.stack(cv2.split(truth)).astype(np.uint8),
         solid[None],
         np.array(0, np.int64),
+    )
+
+
+def _at_size(camera: Camera, size: int) -> Camera:
+    """The same faults in a smaller crop: as if its pixels were averaged from those of a crop of 256."""
+    share = size / _CAMERA_SIDE
+    motion = camera.motion * share
+    return replace(
+        camera, focus=camera.focus * share, motion=motion if motion > 1.5 else 0.0, noise=camera.noise * min(1.0, share)
     )
 
 
