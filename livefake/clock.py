@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["Clock", "FakeClock", "Nanos", "milliseconds", "monotonic", "nanos", "seconds"]
+__all__ = ["Clock", "FakeClock", "Nanos", "Wall", "milliseconds", "monotonic", "nanos", "seconds", "wall"]
 
 Nanos = int
 """An instant or a duration in whole nanoseconds, as ``time.monotonic_ns`` counts them."""
@@ -13,6 +13,11 @@ Nanos = int
 Clock = Callable[[], Nanos]
 
 monotonic: Clock = time.monotonic_ns
+
+Wall = Callable[[], float]
+"""The time of day in seconds since 1970 UTC: for what is dated, never for measuring."""
+
+wall: Wall = time.time
 
 
 def nanos(milliseconds: float) -> Nanos:

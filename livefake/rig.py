@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from livefake.clock import Clock
 from livefake.compose.blend import Blend
 from livefake.compose.colour import MatchColour
 from livefake.compose.others import HideOthers, Others
 from livefake.compose.tone import SkinTone
+from livefake.engine.base import Engine
 from livefake.faces.detect import Detector
 from livefake.faces.landmarks import LandmarkNet
 from livefake.faces.performer import Performer
@@ -19,16 +21,18 @@ from livefake.flow.budget import Budget
 from livefake.flow.ladder import Ladder
 from livefake.flow.outcome import Observer
 from livefake.flow.pipeline import Pipeline
+from livefake.flow.stage import Stage
 from livefake.frame import Frame
 from livefake.swap.base import Swapper
-from livefake.swap.refine import OFF, Refine
+from livefake.swap.refine import OFF, Finisher, Refine
 from livefake.swap.stage import Swap
+from livefake.trust.gate import ConsentGate
 from livefake.trust.label import Corner, Label
 from livefake.trust.mark import Watermark
 from livefake.trust.seal import Seal, Sealed
 from livefake.trust.watermark import Payload
 
-__all__ = ["Look", "Rig"]
+__all__ = ["Look", "Outfit", "Rig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,25 @@ class Look:
     language: str = "en"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outfit:
+    """A persona to put on.
+
+    Attributes:
+        swapper: wears it.
+        gate: watches over a real person's consent, made for one performer; None for a fictional persona.
+        engines: the swap network by the side of its crop, pixels; empty where the mesh warp is all there is.
+    """
+
+    swapper: Swapper
+    gate: ConsentGate | None = None
+    engines: Mapping[int, Engine] = field(default_factory=dict)
+
+    def finishers(self) -> dict[int, Finisher]:
+        """The networks for one thread."""
+        return {side: Finisher(engine.sibling()) for side, engine in self.engines.items()}
+
+
 class Rig:
     """Everything that turns one performer's frames into sealed pictures.
 
@@ -51,11 +74,10 @@ class Rig:
 
     Args:
         detector, landmarks: networks of this performer's own.
-        swapper: wears the persona.
-        refine: finishes it with the swap network; None shows the mesh warp as it is.
-        tone: 0 for the performer's skin tone, 1 for the persona's.
+        outfit: the persona.
         payload: what the watermark says.
         others: what happens to other people's faces.
+        tone: 0 for the performer's skin tone, 1 for the persona's.
         look: of the label.
         budget: what a frame may cost.
         clock, cpu_clock: see ``Pipeline``.
@@ -68,11 +90,10 @@ class Rig:
         *,
         detector: Detector,
         landmarks: LandmarkNet,
-        swapper: Swapper,
-        refine: Refine | None = None,
-        tone: float = 0.0,
+        outfit: Outfit,
         payload: Payload,
         others: Others,
+        tone: float = 0.0,
         look: Look,
         budget: Budget,
         clock: Clock,
@@ -82,42 +103,45 @@ class Rig:
     ) -> None:
         tracks, self._performer = Tracks(), Performer()
         detect = Detect(detector, tracks, interval=interval)
-        self._swap = Swap(swapper, everybody=others is Others.SWAP)
         self._colour = MatchColour()
-        self._refine = refine
+        self._refine = Refine(outfit.finishers())
         self._tone = SkinTone(tone)
         self._hide = HideOthers(others)
-        self._seal = Seal(payload.session)
+        self._before: tuple[Stage, ...] = (
+            detect,
+            ReadLandmarks(landmarks, tracks),
+            Follow(tracks, self._performer, detect),
+        )
+        self._after: tuple[Stage, ...] = (
+            self._colour,
+            self._refine,
+            self._tone,
+            self._hide,
+            Blend(),
+            Label(look.language, corner=look.corner),
+            Watermark(payload),
+        )
+        self._session = payload.session
+        self._assemble = partial(
+            Pipeline, budget=budget, clock=clock, cpu_clock=cpu_clock, observers=(*observers, Ladder(self._refine))
+        )
         # Cards are drawn on another thread than pictures, so they get a label and a mark of their own.
         self._card_stages = (Label(look.language, corner=look.corner), Watermark(payload))
-        self._pipeline = Pipeline(
-            (
-                detect,
-                ReadLandmarks(landmarks, tracks),
-                Follow(tracks, self._performer, detect),
-                self._swap,
-                self._colour,
-                *(() if refine is None else (refine,)),
-                self._tone,
-                self._hide,
-                Blend(),
-                Label(look.language, corner=look.corner),
-                Watermark(payload),
-            ),
-            self._seal,
-            budget,
-            clock=clock,
-            cpu_clock=cpu_clock,
-            observers=observers if refine is None else (*observers, Ladder(refine)),
-        )
+        self._card_seal = Seal(payload.session)
+        self._swap, self._pipeline = self._dress(outfit, others)
+
+    def _dress(self, outfit: Outfit, others: Others) -> tuple[Swap, Pipeline]:
+        """The pipeline for a persona: with a real person's comes the gate, and a seal that asks for it."""
+        swap = Swap(outfit.swapper, everybody=others is Others.SWAP)
+        gate = () if outfit.gate is None else (outfit.gate,)
+        seal = Seal(self._session, also=frozenset(stage.name for stage in gate))
+        return swap, self._assemble((*gate, *self._before, swap, *self._after), seal)
 
     @property
     def quality(self) -> str:
         """What the swap runs with, in words."""
-        warp = self._swap.swapper.name
-        if self._refine is None:
-            return warp
-        return f"{warp}, network resting" if self._refine.rung == OFF else f"{warp} and network at {self._refine.rung}"
+        warp, rung = self._swap.swapper.name, self._refine.rung
+        return f"{warp} alone" if rung == OFF else f"{warp} and network at {rung} pixels"
 
     def __call__(self, frame: Frame) -> Sealed | None:
         """Finish one frame; None when there is nothing that may be shown."""
@@ -127,14 +151,13 @@ class Rig:
         """Label, mark and seal a hold card."""
         for stage in self._card_stages:
             frame = stage(frame)
-        return self._seal.card(frame)
+        return self._card_seal.card(frame)
 
-    def wear(self, swapper: Swapper) -> None:
-        """Change the persona."""
-        self._swap.swapper = swapper
+    def wear(self, outfit: Outfit) -> None:
+        """Change the persona; no frame sees half of the change."""
+        self._swap, self._pipeline = self._dress(outfit, self._hide.how)
+        self._refine.wear(outfit.finishers())
         self._colour.forget()
-        if self._refine is not None:
-            self._refine.restart()
 
     def set_tone(self, share: float) -> None:
         """Change whose skin tone the face has: 0 the performer's, 1 the persona's."""

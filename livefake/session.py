@@ -18,8 +18,8 @@ from livefake.flow.outcome import Fate, Outcome
 from livefake.flow.timing import FRAME, Samples, Timing, Timings
 from livefake.frame import Frame
 from livefake.media.ports import Painter, Sink, Source
-from livefake.rig import Rig
-from livefake.swap.base import Swapper
+from livefake.rig import Outfit, Rig
+from livefake.trust.gate import ENDED
 from livefake.trust.seal import Sealed
 
 __all__ = ["Others", "Report", "Session", "State", "Tally"]
@@ -34,9 +34,15 @@ _WORDS: Final = {
     "no face": ("No face in the picture", "The swap goes on when the face is back."),
     "performer left": ("The performer has left", "Press Resume to go on with whoever is here now."),
     "face hidden": ("The face is turned away", "The swap goes on when it can be seen."),
+    ENDED: ("The consent has ended", "The person whose face this was no longer allows it, or the time is up."),
     "face too small": ("The face is too far away", "Come closer to the camera."),
 }
 _FAILED: Final = ("The swap has stopped", "Nothing of the camera is shown. The reason is on the livefake page.")
+
+
+def _kind(reason: str) -> str:
+    """What a reason begins with: the words on a card say no more, because viewers read them too."""
+    return reason.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ class Session:
         persona: id of the persona that the rig wears.
         others: what the rig does with other faces.
         tone: the rig's skin tone.
-        swapper: finds a swapper by persona id; may take a while, raises NotFound.
+        outfit: finds what to wear by persona id; may take a while, raises NotFound.
         painter: draws the hold card.
         tally, timings: the observers that the rig reports to.
         clock: the service's monotonic clock.
@@ -143,7 +149,7 @@ class Session:
         persona: str,
         others: Others,
         tone: float = 0.0,
-        swapper: Callable[[str], Swapper],
+        outfit: Callable[[str], Outfit],
         painter: Painter,
         tally: Tally,
         timings: Timings,
@@ -155,7 +161,7 @@ class Session:
         self._persona = persona
         self._others = others
         self._tone = tone
-        self._swapper = swapper
+        self._outfit = outfit
         self._painter = painter
         self._tally = tally
         self._timings = timings
@@ -186,8 +192,9 @@ class Session:
         Raises:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
+            ConsentError: it is a real person's, and no grant covers it.
         """
-        self._rig.wear(self._swapper(persona))
+        self._rig.wear(self._outfit(persona))
         self._persona = persona
 
     def treat_others(self, how: Others) -> None:
@@ -264,7 +271,7 @@ class Session:
     def _card(self, now: Nanos) -> Sealed:
         width, height, pts, arrived = self._latest or (*_CARD_SIZE, 0, now)
         width, height = max(width, _LEAST_CARD[0]), max(height, _LEAST_CARD[1])
-        title, detail = _WORDS.get(self._tally.reason, _FAILED)
+        title, detail = _WORDS.get(_kind(self._tally.reason), _FAILED)
         pts += round(seconds(now - arrived) * 90_000)
         return self._rig.card(self._painter.paint(width, height, title, detail, pts=pts, arrived=now))
 
@@ -279,11 +286,10 @@ class Session:
         counts = self._tally.counts
         return Report(
             state=state,
-            reason="" if state in (State.LIVE, State.ENDED) else _WORDS.get(reason, (reason, ""))[0],
+            reason="" if state in (State.LIVE, State.ENDED) else _WORDS.get(_kind(reason), (reason, ""))[0],
             needs_resume=reason == "performer left",
             persona=self._persona,
             others=self._others,
-            tone=self._tone,
             source_fps=self._in.read(now),
             shown_fps=self._out.read(now),
             width=width,
@@ -301,5 +307,6 @@ class Session:
             frame=frame,
             server_ms=self._age.timing().p50_ms,
             quality=self._rig.quality,
+            tone=self._tone,
             queue_depth=max(self._fresh.deepest, self._done.deepest),
         )

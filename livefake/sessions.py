@@ -108,7 +108,7 @@ class Sessions:
             persona=order.persona,
             others=order.others,
             tone=order.tone,
-            swapper=self._studio.swapper,
+            outfit=self._studio.outfit,
             painter=self._painter,
             tally=tally,
             timings=timings,

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
-from livefake.clock import Clock
+from livefake.clock import Clock, Wall, wall
 from livefake.compose.others import Others
 from livefake.engine.base import Engine
-from livefake.engine.factory import engines
+from livefake.engine.factory import SwapFiles, engines, open_swap_engine
+from livefake.engine.gpu import find_gpu
 from livefake.engine.weights import Weights
+from livefake.errors import ConsentError, NotFound
 from livefake.faces.detect import Detector
 from livefake.faces.landmarks import LandmarkNet
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.frame import Frame
-from livefake.rig import Look, Rig
+from livefake.rig import Look, Outfit, Rig
+from livefake.swap.guide import CHANNELS
 from livefake.swap.mesh import MeshSwapper, read_triangles
-from livefake.swap.persona import PersonaCard, check_wearable, find_persona, list_personas, load_persona
+from livefake.swap.persona import Kind, PersonaCard, find_persona, list_personas, load_persona
+from livefake.swap.refine import Finisher
+from livefake.trust.consent import Output, Purpose
+from livefake.trust.gate import ConsentGate
+from livefake.trust.grants import GrantBook
+from livefake.trust.packs import check_pack
 from livefake.trust.watermark import Payload
 
 __all__ = ["Studio"]
+
+
+_SIDES: Final = (256, 192, 128)
+"""Of the swap network's crop, pixels: the rungs of the quality ladder."""
 
 
 class Studio:
@@ -34,22 +47,41 @@ class Studio:
         weights: the model files.
         cache: folder that may be written.
         issuer: 24-bit number of this installation.
+        packs: folder with personas of this installation's own, real people's among them; it need not be there.
+        grants: the book of grants; without one no real person's persona can be worn.
+        time_of_day: the wall clock, by which grants begin and end.
 
     Raises:
         LivefakeError: something is missing or damaged.
     """
 
-    def __init__(self, models: Path, weights: Weights, cache: Path, *, issuer: int) -> None:
+    def __init__(
+        self,
+        models: Path,
+        weights: Weights,
+        cache: Path,
+        *,
+        issuer: int,
+        packs: Path | None = None,
+        grants: GrantBook | None = None,
+        time_of_day: Wall = wall,
+    ) -> None:
         import cv2
 
         # One thread a session: with two, processor time rises by a third to a half for no gain in delay.
         cv2.setNumThreads(1)
         self._personas = models / "personas"
+        self._more = () if packs is None else (packs,)
+        self._grants = grants
+        self._time_of_day = time_of_day
         self._issuer = issuer
         self._triangles = read_triangles(models / "mesh" / "triangles.npy")
         self._detector: Engine = engines(cache, exact=False).load(weights.path("face-detector"))
         self._landmarks: Engine = engines(cache, exact=True).load(weights.path("face-mesh"))
         self._swappers: dict[str, MeshSwapper] = {}
+        self._rungs: dict[int, Engine] = {}
+        self._weights = weights
+        self._cache = cache
         self._lock = threading.Lock()
 
     @property
@@ -60,22 +92,61 @@ class Studio:
     @property
     def personas(self) -> tuple[PersonaCard, ...]:
         """What can be worn."""
-        return list_personas(self._personas)
+        return list_personas(self._personas, *self._more)
 
-    def swapper(self, persona: str) -> MeshSwapper:
-        """The swapper for a persona; it holds no state, so all sessions share it.
+    def outfit(self, persona: str, output: Output = Output.LIVE, *, refine: bool = True) -> Outfit:
+        """A persona for one performer; its swapper holds no state, so all sessions share that.
+
+        Args:
+            persona: its id.
+            output: where the pictures go.
+            refine: whether the swap network finishes what the mesh warp begins.
 
         Raises:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
-            ConsentError: it is the face of somebody who exists.
+            ConsentError: it is a real person's, and no grant covers wearing it there now, or this installation did
+                not make the pack.
         """
+        card = find_persona(self._personas, persona, *self._more)
+        gate = self._gate(card, output) if card.kind is not Kind.FICTIONAL else None
+        # A pack that was made anew is another one, and so is its signature.
+        key = f"{card.folder}:{card.signature}"
         with self._lock:
-            if persona not in self._swappers:
-                card = find_persona(self._personas, persona)
-                check_wearable(card)
-                self._swappers[persona] = MeshSwapper(load_persona(card), self._triangles)
-            return self._swappers[persona]
+            if key not in self._swappers:
+                self._swappers[key] = MeshSwapper(load_persona(card), self._triangles)
+            swapper = self._swappers[key]
+        return Outfit(swapper, gate, self._refiners() if refine else {})
+
+    def _refiners(self) -> Mapping[int, Engine]:
+        """The swap network at each rung of the quality ladder, opened when it is first asked for."""
+        with self._lock:
+            if not self._rungs:
+                gpu = find_gpu()
+                half = None if gpu is None else self._weights.path("refine")
+                files = SwapFiles(half, self._weights.path("refine-int8"))
+                for side in _SIDES:
+                    shapes = {"planes": (1, CHANNELS, side, side)}
+                    choice = open_swap_engine(files, shapes=shapes, cache=self._cache, gpu=gpu, exact=False)
+                    self._rungs[side] = choice.engine
+            return self._rungs
+
+    def _gate(self, card: PersonaCard, output: Output) -> ConsentGate:
+        """Check a real person's pack and grant now, and have the grant checked from then on."""
+        if self._grants is None or card.grant is None:
+            raise ConsentError(
+                f"{card.title} is a real person, whose face needs that person's signed grant, and there is none here.",
+                "Choose a fictional persona.",
+            )
+        check_pack(card, self._grants.operator)
+        try:
+            self._grants.check(card.grant, now=self._time_of_day(), purpose=Purpose.WEAR, output=output)
+        except NotFound as error:
+            raise ConsentError(
+                f"{card.title} is a real person, whose grant {card.grant} is not here.",
+                "Import it: livefake grants import FILE",
+            ) from error
+        return ConsentGate(self._grants, card.grant, output=output, wall=self._time_of_day)
 
     def networks(self) -> tuple[Detector, LandmarkNet]:
         """A detector and a landmark network for one thread."""
@@ -92,7 +163,9 @@ class Studio:
         cpu_clock: Clock,
         observers: Sequence[Observer] = (),
         look: Look | None = None,
+        output: Output = Output.LIVE,
         tone: float = 0.0,
+        refine: bool = True,
     ) -> Rig:
         """A rig for one performer.
 
@@ -100,19 +173,21 @@ class Studio:
             persona: id of the persona.
             session: 36-bit number, as the watermark carries it.
             others, budget, clock, cpu_clock, observers, look, tone: see ``Rig``.
+            output, refine: see ``outfit``.
 
         Raises:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
+            ConsentError: see ``outfit``.
         """
         detector, landmarks = self.networks()
         return Rig(
             detector=detector,
             landmarks=landmarks,
-            swapper=self.swapper(persona),
+            outfit=self.outfit(persona, output, refine=refine),
             payload=Payload(version=1, issuer=self._issuer, session=session),
-            tone=tone,
             others=others,
+            tone=tone,
             look=look or Look(),
             budget=budget,
             clock=clock,
@@ -126,3 +201,5 @@ class Studio:
         frame = Frame(np.full((540, 640), 128, np.uint8), 0, 0)
         detector(frame)
         landmarks(frame, np.eye(2, 3, dtype=np.float32))
+        for side, engine in self._refiners().items():
+            Finisher(engine)(np.zeros((CHANNELS, side, side), np.uint8))

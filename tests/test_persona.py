@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from livefake.errors import BadPersona, ConsentError, NotFound
+from livefake.errors import BadPersona, NotFound
 from livefake.resources import models_folder
-from livefake.studio import Studio
-from livefake.swap.persona import Kind, check_wearable, find_persona, list_personas, load_persona, read_card
+from livefake.swap.persona import Kind, find_persona, list_personas, load_persona, read_card
 
 PACKS = models_folder() / "personas"
 
@@ -87,19 +86,43 @@ def test_landmarks_that_are_not_numbers_are_refused(pack: Path) -> None:
         load_persona(read_card(pack))
 
 
-def test_a_real_persons_face_is_refused(pack: Path) -> None:
+def test_a_real_persons_pack_names_a_grant(pack: Path) -> None:
     path = pack / "persona.toml"
     path.write_text(path.read_text().replace('kind = "fictional"', 'kind = "person"'))
-    with pytest.raises(ConsentError, match="signed grant"):
-        check_wearable(read_card(pack))
+    with pytest.raises(BadPersona, match="names no grant"):
+        read_card(pack)
 
 
-def test_no_session_starts_with_a_real_persons_face(
-    pack: Path, studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_real_persons_pack_cannot_pass_for_fictional(pack: Path) -> None:
     path = pack / "persona.toml"
-    path.write_text(path.read_text().replace('kind = "fictional"', 'kind = "person"'))
-    monkeypatch.setattr(studio, "_personas", pack.parent)
-    monkeypatch.setattr(studio, "_swappers", {})
-    with pytest.raises(ConsentError, match="real person"):
-        studio.swapper(pack.name)
+    path.write_text('grant = "0123456789abcdef"\n' + path.read_text())
+    with pytest.raises(BadPersona, match='should have kind = "person"'):
+        read_card(pack)
+
+
+def test_a_pack_names_files_of_its_own_folder_only(pack: Path) -> None:
+    path = pack / "persona.toml"
+    path.write_text(path.read_text() + '"../secret" = "00"\n')
+    with pytest.raises(BadPersona, match=r"files of its own folder, got \.\./secret"):
+        read_card(pack)
+
+
+def test_every_file_that_a_pack_names_is_checked(pack: Path) -> None:
+    path = pack / "persona.toml"
+    path.write_text(path.read_text() + '"more.bin" = "00"\n')
+    with pytest.raises(BadPersona, match=r"lacks more\.bin"):
+        load_persona(read_card(pack))
+
+
+def test_personas_of_several_folders_are_one_list(pack: Path) -> None:
+    renamed = pack.rename(pack.with_name("somebody"))
+    card = renamed / "persona.toml"
+    card.write_text(card.read_text().replace(f'id = "{pack.name}"', 'id = "somebody"'))
+    cards = list_personas(PACKS, pack.parent, pack.parent / "not there")
+    assert [one.id for one in cards] == [*(one.id for one in list_personas(PACKS)), "somebody"]
+    assert find_persona(PACKS, "somebody", pack.parent).folder == renamed
+
+
+def test_two_personas_of_one_name_are_told(pack: Path) -> None:
+    with pytest.raises(BadPersona, match=f"Two personas are called {pack.name}"):
+        list_personas(PACKS, pack.parent)

@@ -12,7 +12,7 @@ from livefake.flow.timing import Timings
 from livefake.frame import Frame
 from livefake.media.holdcard import CardPainter
 from livefake.media.reel import Reel, Screen
-from livefake.rig import Rig
+from livefake.rig import Outfit, Rig
 from livefake.session import Others, Rate, Session, State, Tally
 from livefake.studio import Studio
 from livefake.swap.base import Swapper
@@ -42,7 +42,7 @@ def session(studio: Studio, source: Reel, *, sabotage: Callable[[Rig], None] = l
         number=5,
         persona=PERSONA,
         others=Others.BLUR,
-        swapper=studio.swapper,
+        outfit=studio.outfit,
         painter=CardPainter(),
         tally=tally,
         timings=timings,
@@ -112,8 +112,8 @@ class Exploding:
 
 async def test_a_stage_that_raises_never_shows_the_camera(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
     frames = footage(40)
-    exploding = Exploding(studio.swapper(PERSONA))
-    running, screen = await play(studio, frames, sabotage=lambda rig: rig.wear(exploding))  # type: ignore[arg-type]
+    exploding = Exploding(studio.outfit(PERSONA).swapper)
+    running, screen = await play(studio, frames, sabotage=lambda rig: rig.wear(Outfit(exploding)))  # type: ignore[arg-type]
     assert raw_pictures(screen.pictures, frames) == 0
     counts = running.report().frames
     assert counts["failed"] == 10

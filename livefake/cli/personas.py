@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from livefake.cli.tools import open_studio, settings, write_json
+from livefake.cli.tools import open_studio, packs_folder, settings, write_json
 
 __all__ = ["app"]
 
@@ -22,7 +22,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list
     from livefake.resources import models_folder
     from livefake.swap.persona import list_personas
 
-    cards = list_personas(models_folder() / "personas")
+    cards = list_personas(models_folder() / "personas", packs_folder(settings()))
     if as_json:
         fields = ("id", "title", "kind", "description", "licence")
         write_json([{name: getattr(card, name) for name in fields} for card in cards], None)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from livefake.cli.tools import open_studio, settings, write_json
+from livefake.cli.tools import open_studio, packs_folder, settings, write_json
 from livefake.compose.treatment import Others
 from livefake.errors import BadMedia
 
@@ -44,13 +44,15 @@ def swap(
     from livefake.offline import patient_budget, swap_file
     from livefake.resources import models_folder
     from livefake.swap.persona import find_persona
+    from livefake.trust.consent import Output
 
     # A wrong name is told before anything is loaded.
     if not source.is_file():
         raise BadMedia(f"{source} should be a video file, and there is no such file.")
-    find_persona(models_folder() / "personas", persona)
+    chosen = settings()
+    find_persona(models_folder() / "personas", persona, packs_folder(chosen))
     console = Console(stderr=True)
-    studio, timings = open_studio(console, settings()), Timings(size=100_000)
+    studio, timings = open_studio(console, chosen), Timings(size=100_000)
     rig = studio.rig(
         persona,
         session=secrets.randbits(36),
@@ -60,6 +62,7 @@ def swap(
         # Decoder and encoder work on threads of their own meanwhile; the stages are charged for theirs only.
         cpu_clock=time.thread_time_ns,
         observers=(timings,),
+        output=Output.FILE,
     )
     columns = (TextColumn("Swapping"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:

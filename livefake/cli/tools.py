@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from livefake.engine.weights import Weights
     from livefake.studio import Studio
 
-__all__ = ["open_studio", "open_weights", "settings", "write_json"]
+__all__ = ["open_studio", "open_weights", "packs_folder", "settings", "write_json"]
 
 
 def settings() -> Settings:
@@ -40,6 +40,11 @@ def open_weights(chosen: Settings) -> Weights:
     return Weights(models_folder() / "manifest.toml", chosen.cache / "weights")
 
 
+def packs_folder(chosen: Settings) -> Path:
+    """Where this installation's own personas lie; the folder need not be there."""
+    return chosen.data / "personas"
+
+
 def open_studio(console: Console, chosen: Settings) -> Studio:
     """Load what every swap needs, fetching the weights first when they are not there.
 
@@ -52,13 +57,21 @@ def open_studio(console: Console, chosen: Settings) -> Studio:
     """
     from livefake.resources import models_folder
     from livefake.studio import Studio
+    from livefake.trust.grants import GrantBook
     from livefake.trust.issuer import issuer_number
 
     weights = open_weights(chosen)
     if weights.missing():
         weights.fetch(console.print)
     with console.status("Loading the models"):
-        studio = Studio(models_folder(), weights, chosen.cache, issuer=issuer_number(chosen.data))
+        studio = Studio(
+            models_folder(),
+            weights,
+            chosen.cache,
+            issuer=issuer_number(chosen.data),
+            packs=packs_folder(chosen),
+            grants=GrantBook(chosen.data),
+        )
         studio.warm_up()
     return studio
 

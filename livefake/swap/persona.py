@@ -14,7 +14,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from livefake.errors import BadPersona, ConsentError, NotFound
+from livefake.errors import BadPersona, NotFound
 from livefake.faces.geometry import POINTS
 from livefake.frame import Bytes, Floats
 
@@ -23,7 +23,6 @@ __all__ = [
     "Kind",
     "Persona",
     "PersonaCard",
-    "check_wearable",
     "find_persona",
     "list_personas",
     "load_persona",
@@ -55,6 +54,8 @@ class PersonaCard:
         licence: SPDX identifier of the pictures.
         folder: where the pack lies.
         files: SHA-256 by file name.
+        grant: id of the person's grant; None for nobody's face.
+        signature: of the installation that made a real person's pack; see ``livefake.trust.packs``.
     """
 
     id: str
@@ -64,6 +65,8 @@ class PersonaCard:
     licence: str
     folder: Path
     files: Mapping[str, str]
+    grant: str | None = None
+    signature: str | None = None
 
     @property
     def portrait(self) -> Path:
@@ -86,23 +89,31 @@ class Persona:
     points: Floats
 
 
-def list_personas(folder: Path) -> tuple[PersonaCard, ...]:
-    """The packs in a folder, by id.
+def list_personas(*folders: Path) -> tuple[PersonaCard, ...]:
+    """The packs in some folders, each by id; a folder that is not there has none.
 
     Raises:
-        BadPersona: one of them is damaged.
+        BadPersona: one of them is damaged, or two have one id.
     """
-    return tuple(read_card(path.parent) for path in sorted(folder.glob("*/persona.toml")))
+    cards = tuple(read_card(path.parent) for folder in folders for path in sorted(folder.glob("*/persona.toml")))
+    seen: dict[str, PersonaCard] = {}
+    for card in cards:
+        if card.id in seen:
+            raise BadPersona(
+                f"Two personas are called {card.id}: {seen[card.id].folder} and {card.folder}.", "Rename one of them."
+            )
+        seen[card.id] = card
+    return cards
 
 
-def find_persona(folder: Path, name: str) -> PersonaCard:
-    """The pack with that id.
+def find_persona(folder: Path, name: str, *more: Path) -> PersonaCard:
+    """The pack with that id in a folder, or in one of the others.
 
     Raises:
         NotFound: there is none; the text lists those that are there.
-        BadPersona: it is damaged.
+        BadPersona: one of them is damaged, or two have one id.
     """
-    cards = {card.id: card for card in list_personas(folder)}
+    cards = {card.id: card for card in list_personas(folder, *more)}
     if name not in cards:
         raise NotFound(f"There is no persona {name!r}; there are {', '.join(cards) or 'none'}.")
     return cards[name]
@@ -126,6 +137,8 @@ def read_card(folder: Path) -> PersonaCard:
             licence=str(fields["licence"]),
             folder=folder,
             files=files,
+            grant=_text(fields, "grant"),
+            signature=_text(fields, "signature"),
         )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadPersona(f"The persona {folder.name} has no readable persona.toml: {error}.") from error
@@ -137,20 +150,13 @@ def read_card(folder: Path) -> PersonaCard:
         raise BadPersona(f"The persona in {folder} should have its folder's name as id, got {card.id!r}.")
     if missing := set(FILES) - set(files):
         raise BadPersona(f"{path} names no checksum for {', '.join(sorted(missing))}.")
+    if foreign := [name for name in files if Path(name).name != name]:
+        raise BadPersona(f"{path} should name files of its own folder, got {', '.join(foreign)}.")
+    if card.kind is Kind.PERSON and card.grant is None:
+        raise BadPersona(f"{path} is a real person's and names no grant.", "Train the persona under a grant.")
+    if card.kind is Kind.FICTIONAL and (card.grant or card.signature):
+        raise BadPersona(f'{path} names a grant, so it should have kind = "person", got "fictional".')
     return card
-
-
-def check_wearable(card: PersonaCard) -> None:
-    """Refuse a real person's face: it needs that person's signed grant, and this version takes none.
-
-    Raises:
-        ConsentError: the persona is not fictional.
-    """
-    if card.kind is not Kind.FICTIONAL:
-        raise ConsentError(
-            f"{card.title} is a real person, whose face needs that person's signed grant; this version takes none.",
-            "Choose a fictional persona.",
-        )
 
 
 def load_persona(card: PersonaCard) -> Persona:
@@ -159,7 +165,7 @@ def load_persona(card: PersonaCard) -> Persona:
     Raises:
         BadPersona: a file is missing, does not match its checksum, or is not what it should be.
     """
-    for name in FILES:
+    for name in card.files:
         _check(card, name)
     picture = cv2.imread(str(card.folder / "face.png"), cv2.IMREAD_COLOR)
     if picture is None or max(picture.shape[:2]) > _LARGEST or min(picture.shape[:2]) < 256:
@@ -174,6 +180,11 @@ def load_persona(card: PersonaCard) -> Persona:
             f"landmarks.npy of {card.id} should be ({POINTS}, 3) finite float32, got {points.dtype} {points.shape}."
         )
     return Persona(card, np.asarray(picture, np.uint8), points)
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return None if value is None else str(value)
 
 
 def _check(card: PersonaCard, name: str) -> None:

@@ -6,7 +6,7 @@ size, so a face that is larger on screen than the crop keeps the detail of the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -79,14 +79,25 @@ class Refine:
     vital = False
 
     def __init__(self, finishers: Mapping[int, Finisher]) -> None:
-        self._finishers = dict(finishers)
-        self.rungs = (*sorted(self._finishers, reverse=True), OFF)
-        """Sizes from the best to the cheapest, and ``OFF``."""
-        self.rung = self.rungs[0]
+        self._finishers: Mapping[int, Finisher] = {}
+        self.rung = OFF
         """The size to work at from the next frame on; may be set from another thread."""
-        self._working = self.rung
+        self._working = OFF
         self._strength = 0.0
         self._last: Nanos | None = None
+        self.wear(finishers)
+
+    @property
+    def rungs(self) -> Sequence[int]:
+        """Sizes from the best to the cheapest, and ``OFF``."""
+        return (*sorted(self._finishers, reverse=True), OFF)
+
+    def wear(self, finishers: Mapping[int, Finisher]) -> None:
+        """Change the network, from the next frame on; as good as before where the new one has that size."""
+        before, self._finishers = self._finishers, dict(finishers)
+        if self.rung not in self.rungs or not before:
+            self.rung = self.rungs[0]
+        self.restart()
 
     @property
     def strength(self) -> float:
@@ -100,8 +111,8 @@ class Refine:
     def __call__(self, frame: Frame) -> Frame:
         """Replace the performer's patches by finished ones."""
         self._fade(frame.instant)
-        if self._strength > 0 and self._working:
-            net = self._finishers[self._working]
+        net = self._finishers.get(self._working)
+        if self._strength > 0 and net is not None:
             frame.patches = tuple(
                 self._refined(frame, patch, net) if patch.face.performer else patch for patch in frame.patches
             )

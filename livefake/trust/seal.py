@@ -42,10 +42,12 @@ class Seal:
 
     Args:
         session: 36-bit number of the session.
+        also: further stages that must have finished with a frame.
     """
 
-    def __init__(self, session: int) -> None:
+    def __init__(self, session: int, *, also: frozenset[str] = frozenset()) -> None:
         self._session = session
+        self._required = REQUIRED | also
 
     def __call__(self, frame: Frame) -> Sealed:
         """Seal a swapped frame.
@@ -53,7 +55,7 @@ class Seal:
         Raises:
             SealError: a vital step is missing, or a replacement was not put back.
         """
-        missing = REQUIRED - frame.done
+        missing = self._required - frame.done
         if missing:
             raise SealError(f"The picture lacks {', '.join(sorted(missing))}.")
         if frame.patches:

@@ -1,0 +1,174 @@
+"""``livefake grants``: real people's signed consent."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from livefake.cli.tools import open_studio, settings, write_json
+from livefake.errors import ConsentError, LivefakeError
+
+if TYPE_CHECKING:
+    from livefake.trust.consent import Grant, Output
+    from livefake.trust.grants import GrantBook
+    from livefake.trust.watch import Watched
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Grants: a real person's signed consent to the use of their face.", no_args_is_help=True)
+
+_LONGEST_DAYS: Final = 732
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The grant's id; see: livefake grants list")]
+
+
+@app.command("list")
+def show_all(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list of objects.")] = False) -> None:
+    """List the grants and whether they hold."""
+    from livefake.clock import wall
+
+    book, now = _book(), wall()
+    rows = [_row(book, id, now) for id in book.ids()]
+    if as_json:
+        write_json(rows, None)
+        return
+    table = Table("id", "subject", "until", "state", box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(escape(row[name]) for name in ("id", "subject", "until", "state")))
+    Console().print(table)
+
+
+@app.command("show")
+def show(id: Id) -> None:
+    """Print a grant, as it was signed."""
+    from livefake.trust.consent import render
+
+    print(render(_book().find(id)), end="")
+
+
+@app.command("revoke")
+def revoke(id: Id) -> None:
+    """Take a grant back for good: its face template is deleted, and what uses the face stops."""
+    from livefake.clock import wall
+
+    _book().revoke(id, now=wall())
+    print(f"The grant {id} is revoked, and its face template is deleted.")
+
+
+@app.command("export")
+def export(id: Id, file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")]) -> None:
+    """Write a grant to a file, for the person who gave it."""
+    _book().export(id, file)
+    print(f"{file} holds the grant {id}.")
+
+
+@app.command("import")
+def take(file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that export wrote.")]) -> None:
+    """Put a grant of this installation back into its book."""
+    grant = _book().take(file)
+    print(f"The grant {grant.id} of {grant.subject} is in the book.")
+
+
+@app.command("sign")
+def sign(
+    camera: Annotated[int, typer.Option(min=0, help="Which camera; 0 is the first.")] = 0,
+) -> None:
+    """Give consent to the use of your own face, live in front of a camera."""
+    from livefake.clock import wall
+    from livefake.trust.consent import Purpose
+    from livefake.trust.enrol import NOTICE, draw_up
+
+    print(NOTICE + "\n")
+    subject = typer.prompt("Your name, as you want to be called").strip()
+    _insist("Type YES if you are of age", "A grant needs the declaration to be of age.")
+    _insist("Type YES if you have read this and agree", "Without agreement there is no grant.")
+    book = _book()
+    watched = _watch(camera)
+    days: int = typer.prompt("For how many days", default=30, type=int)
+    if not 1 <= days <= _LONGEST_DAYS:
+        raise ConsentError(f"A grant should hold for 1 to {_LONGEST_DAYS} days, got {days}.", "Start again.")
+    outputs = _ask_outputs()
+    places = ", ".join(sorted(outputs)) or "nowhere"
+    print(f"{subject} allows this installation to learn and to wear their face for {days} days: {places}.")
+    _insist("Type YES to sign", "The grant was not signed, and nothing was kept.")
+    grant = draw_up(
+        book,
+        watched,
+        subject=subject,
+        purposes=frozenset(Purpose),
+        outputs=outputs,
+        now=wall(),
+        days=days,
+        notice=NOTICE,
+        adult=True,
+    )
+    print(f"Signed: grant {grant.id}. To take it back: livefake grants revoke {grant.id}")
+
+
+def _book() -> GrantBook:
+    from livefake.trust.grants import GrantBook
+
+    return GrantBook(settings().data)
+
+
+def _row(book: GrantBook, id: str, now: float) -> dict[str, str]:
+    try:
+        grant = book.find(id)
+    except LivefakeError as error:
+        return {"id": id, "subject": "", "until": "", "state": f"damaged: {error.problem}"}
+    until = datetime.fromtimestamp(grant.valid_until, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return {"id": id, "subject": grant.subject, "until": until, "state": _state(book, grant, now)}
+
+
+def _state(book: GrantBook, grant: Grant, now: float) -> str:
+    """Whether a grant holds for something at all, in the words of what decides."""
+    purpose, output = min(grant.purposes), min(grant.outputs, default=None)
+    try:
+        book.check(grant.id, now=now, purpose=purpose, output=output)
+    except ConsentError as error:
+        return error.problem
+    return "holds"
+
+
+def _watch(number: int) -> Watched:
+    from livefake.clock import monotonic
+    from livefake.faces.identity import IdentityNet
+    from livefake.media.camera import Camera, find_device
+    from livefake.trust.enrol import Looker, enrol
+
+    device, identity = find_device(number, sys.platform), IdentityNet()
+    console = Console(stderr=True)
+    look = Looker(*open_studio(console, settings()).networks(), identity)
+    with Camera(device, clock=monotonic) as camera:
+        return enrol(camera, look, tell=console.print)
+
+
+def _ask_outputs() -> frozenset[Output]:
+    from livefake.trust.consent import Output
+
+    chosen = {
+        output: typer.confirm(f"May pictures with your face go to: {_WORDS[output]}", default=output is Output.LIVE)
+        for output in Output
+    }
+    return frozenset(output for output, allowed in chosen.items() if allowed)
+
+
+_WORDS: Final = {
+    "live": "viewers, while it happens",
+    "recording": "a recording of that",
+    "virtual-camera": "other programs on this computer, as a camera",
+    "file": "video files that are swapped afterwards",
+}
+
+
+def _insist(question: str, otherwise: str) -> None:
+    """Go on only with a typed YES: a key pressed by habit is no agreement."""
+    if typer.prompt(question, default="no", show_default=False).strip().upper() != "YES":
+        raise ConsentError(otherwise, "Start again if you change your mind: livefake grants sign")

@@ -1,0 +1,1 @@
+"""How good a swap is: measures that no training uses as they are here."""

@@ -1,0 +1,171 @@
+"""From a person in front of a camera to a signed grant."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import numpy as np
+
+from livefake.clock import Nanos
+from livefake.errors import LivefakeError
+from livefake.faces.detect import Detector
+from livefake.faces.identity import IdentityNet
+from livefake.faces.landmarks import LandmarkNet, crop_for_box, crop_for_points
+from livefake.frame import Box, Floats, Frame
+from livefake.trust.consent import Grant, Output, Purpose, sign
+from livefake.trust.grants import GrantBook
+from livefake.trust.keys import public_hex
+from livefake.trust.watch import Face, View, Watch, Watched
+
+__all__ = ["NOTICE", "Looker", "draw_up", "enrol", "head_yaw"]
+
+NOTICE: Final = """\
+You are about to allow this livefake installation to use your face.
+
+- What it may do: learn to draw your face, and let somebody appear with it, only where you choose below, only until
+  the day you choose. Every picture carries a visible label and an invisible mark that say it was made by AI.
+- What is kept: the grant you sign (your name, times, where pictures may go) and 128 numbers that describe your face,
+  encrypted, to recognise it. The camera pictures of this check are not kept.
+- How to take it back, at any time and without a reason: livefake grants revoke ID. The numbers are deleted then, and
+  a running picture stops within about a second. What was recorded before is not called back by this.
+- Nobody else can sign for you: do this alone, for your own face, and only if you are of age."""
+"""What a person reads before they sign."""
+
+_OFTEN: Final[Nanos] = 200_000_000
+_ROUNDS: Final = 2
+_PRESENT: Final = 0.5
+
+
+def head_yaw(points: Floats) -> float:
+    """How far a head is turned, degrees, positive when it looks to the right edge of the picture.
+
+    Args:
+        points: (468, 3) mesh landmarks; the line through the outer corners of the eyes tells.
+    """
+    across = points[263] - points[33]
+    return float(np.degrees(np.arctan2(across[2], np.hypot(across[0], across[1]))))
+
+
+class Looker:
+    """Says what is in a picture. One thread only.
+
+    Args:
+        detector, landmarks, identity: the networks.
+    """
+
+    def __init__(self, detector: Detector, landmarks: LandmarkNet, identity: IdentityNet) -> None:
+        self._detector = detector
+        self._landmarks = landmarks
+        self._identity = identity
+
+    def __call__(self, frame: Frame) -> View:
+        """What is in a frame.
+
+        Raises:
+            EngineError: a network failed.
+        """
+        found = self._detector(frame)
+        if len(found) != 1:
+            return View(frame.instant, len(found))
+        mesh = self._landmarks(frame, crop_for_box(found[0].box, (found[0].points[0], found[0].points[1])))
+        for _ in range(_ROUNDS):
+            # The first crop is only roughly in place.
+            mesh = self._landmarks(frame, crop_for_points(mesh.points))
+        box = Box.around(mesh.points).within(frame.width, frame.height)
+        if mesh.presence < _PRESENT or not box.area:
+            return View(frame.instant, 0)
+        light = float(frame.y[box.top : box.bottom, box.left : box.right].mean())
+        width = float(np.ptp(mesh.points[:, 0]))
+        face = Face(self._identity.embed(frame, mesh.points), head_yaw(mesh.points), width, light)
+        return View(frame.instant, 1, face)
+
+
+def enrol(
+    frames: Iterable[Frame], look: Callable[[Frame], View], *, watch: Watch | None = None, tell: Callable[[str], None]
+) -> Watched:
+    """Watch a person for as long as it takes, five pictures a second.
+
+    Args:
+        frames: of a live camera.
+        look: says what is in a frame: a ``Looker``.
+        watch: decides when it is enough.
+        tell: told what the person should do, whenever that changes.
+
+    Raises:
+        ConsentError: no grant can come of this, for the reason given.
+        BadMedia: the camera failed.
+    """
+    watch = watch or Watch()
+    due: Nanos | None = None
+    told = ""
+    for frame in frames:
+        if due is not None and frame.instant < due:
+            continue
+        due = frame.instant + _OFTEN
+        enough = watch.see(look(frame))
+        if watch.hint != told:
+            told = watch.hint
+            tell(told)
+        if enough:
+            break
+    return watch.result()
+
+
+def draw_up(
+    book: GrantBook,
+    watched: Watched,
+    *,
+    subject: str,
+    purposes: frozenset[Purpose],
+    outputs: frozenset[Output],
+    now: float,
+    days: int,
+    notice: str,
+    adult: bool,
+) -> Grant:
+    """Sign a grant for a person who was watched, and put it into the book with the template.
+
+    The person's key is made for this one grant and forgotten once it has signed: nobody can use it for another.
+
+    Args:
+        book: of the installation that may use the grant.
+        watched: the person.
+        subject: the name they want to be called.
+        purposes, outputs: what they allow.
+        now: seconds since 1970 UTC; the grant holds from now on.
+        days: for how long.
+        notice: the text they read.
+        adult: their declaration to be of age.
+
+    Raises:
+        ConsentError: a field is not what it should be.
+        LivefakeError: the grant or the template cannot be written; nothing is left behind then.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    id, person = secrets.token_hex(8), Ed25519PrivateKey.generate()
+    try:
+        grant = Grant(
+            id=id,
+            subject=subject,
+            subject_key=public_hex(person),
+            operator=book.operator,
+            purposes=purposes,
+            outputs=outputs,
+            valid_from=int(now),
+            valid_until=int(now) + days * 86_400,
+            revocation=secrets.token_hex(16),
+            notice=hashlib.sha256(notice.encode()).hexdigest(),
+            template=book.templates.keep(id, watched.template),
+            adult=adult,
+            evidence=watched.evidence,
+        )
+        grant = sign(grant, subject=person, service=book.key)
+        book.add(grant)
+    except LivefakeError:
+        book.templates.delete(id)
+        raise
+    return grant
