@@ -21,6 +21,7 @@ from livefake.frame import Bytes, Floats
 
 __all__ = [
     "FILES",
+    "NETWORKS",
     "SIDES",
     "Kind",
     "Persona",
@@ -37,6 +38,8 @@ _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _LARGEST: Final = 2048
 FILES: Final = ("face.png", "portrait.jpg", "landmarks.npy")
 """What a pack holds beside its card."""
+NETWORKS: Final = ("refine.onnx", "refine-int8.onnx")
+"""What it may hold too: a swap network of its own, in float16 and in int8."""
 SIDES: Final = {"left": -1, "right": 1}
 """Where a pack's further pictures may look to, and the sign of the yaw there; see ``view_files``."""
 _LEAST_TURN: Final = 8.0
@@ -75,6 +78,17 @@ class PersonaCard:
     files: Mapping[str, str]
     grant: str | None = None
     signature: str | None = None
+
+    @property
+    def networks(self) -> tuple[Path, Path] | None:
+        """The persona's own swap network for GPUs and for processors; None where it is worn with the general one.
+
+        A pack without an int8 network lets processors run the float16 one.
+        """
+        half, rounded = NETWORKS
+        if half not in self.files:
+            return None
+        return self.folder / half, self.folder / (rounded if rounded in self.files else half)
 
     @property
     def portrait(self) -> Path:
