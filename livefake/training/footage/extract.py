@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,12 +82,21 @@ class _Row:
     usable: bool
 
 
-def extract(path: Path, eyes: Eyes, *, clock: Clock, tell: Callable[[int], None]) -> Extract:
-    """Read a file.
+def extract(
+    path: Path,
+    eyes: Eyes,
+    *,
+    clock: Clock,
+    tell: Callable[[int], None],
+    begin: float = 0.0,
+    end: float = math.inf,
+) -> Extract:
+    """Read a file, or some seconds of it.
 
     Args:
         path: a video or a picture.
         eyes: the networks.
+        begin, end: see ``read_frames``.
         clock: stamps frames as they are read.
         tell: called with the number of frames that were looked at, after each one.
 
@@ -108,7 +118,7 @@ def extract(path: Path, eyes: Eyes, *, clock: Clock, tell: Callable[[int], None]
         waiting.clear()
 
     try:
-        for seconds, frame, tracks in _follow(path, eyes, clock):
+        for seconds, frame, tracks in _follow(path, eyes, clock, begin, end):
             count += 1
             if tracks:
                 row = _row(path.name, seconds, frame, tracks)
@@ -126,11 +136,13 @@ def extract(path: Path, eyes: Eyes, *, clock: Clock, tell: Callable[[int], None]
     return Extract(pool.takes(), _sightings(seen, count), small, damage)
 
 
-def _follow(path: Path, eyes: Eyes, clock: Clock) -> Iterator[tuple[float, Frame, list[Track]]]:
+def _follow(
+    path: Path, eyes: Eyes, clock: Clock, begin: float, end: float
+) -> Iterator[tuple[float, Frame, list[Track]]]:
     """Each frame with the faces in it, the largest first."""
     tracks = Tracks()
     detect, read = Detect(eyes.detector, tracks, interval=_INTERVAL), ReadLandmarks(eyes.landmarks, tracks)
-    for seconds, frame in read_frames(path, clock=clock):
+    for seconds, frame in read_frames(path, clock=clock, begin=begin, end=end):
         detect(frame)
         read(frame)
         found = sorted((track for track in tracks if track.points is not None), key=_size, reverse=True)

@@ -1,30 +1,32 @@
-"""From footage to chosen takes: every file read once, judged at once, and kept, so that a stopped run goes on."""
+"""From footage to chosen takes: read piece by piece, judged at once, and kept, so that a stopped run goes on."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from livefake.clock import Clock
-from livefake.errors import BadInput, BadMedia
+from livefake.errors import BadInput, BadMedia, ConsentError
 from livefake.frame import Floats
 from livefake.training.footage.choose import choose
 from livefake.training.footage.extract import SMALLEST, Extract, Eyes, extract
 from livefake.training.footage.gate import distances, judge
 from livefake.training.footage.measures import Measures, measure
-from livefake.training.footage.sightings import read_sightings, write_sightings
-from livefake.training.footage.sources import fingerprint, frames_in, list_footage
+from livefake.training.footage.sightings import joined, read_sightings, write_sightings
+from livefake.training.footage.sources import fingerprint, frames_in, list_footage, pieces_of
 from livefake.training.footage.takes import Take, Takes, write_takes
 
 __all__ = ["Gathered", "Told", "gather"]
 
 _CHOSEN: Final = "chosen"
 _FILES: Final = "files"
+_ENOUGH: Final = 30
+"""Frames with a face from which a piece is judged on its own; the whole file is judged in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,22 +144,72 @@ def gather(
 def _read(
     path: Path, kept: Path, eyes: Eyes, template: Floats, *, clock: Clock, tell: Callable[[int], None]
 ) -> Extract:
-    """What a file gives: read from it, or from what an earlier run kept of it."""
+    """What a file gives: read from it piece by piece, or from what an earlier run kept of its pieces."""
     folder = kept / fingerprint(path)
-    sightings = read_sightings(folder)
-    if sightings is not None:
-        tell(sightings.looked_at)
-        return Extract(Takes(folder)[:], sightings, 0, "")
-    found = extract(path, eyes, clock=clock, tell=tell)
-    judge(path.name, found.sightings, template)
-    if found.damage:
-        # Read again next time: perhaps it is whole by then.
+    pieces: list[Extract] = []
+    done = 0
+    try:
+        for number, (begin, end) in enumerate(pieces_of(path, clock=clock)):
+
+            def tell_more(count: int, before: int = done) -> None:
+                tell(before + count)
+
+            try:
+                piece = _piece(
+                    path, folder / f"{number:05d}", (begin, end), eyes, template, clock=clock, tell=tell_more
+                )
+            except BadMedia as error:
+                if not pieces:
+                    raise
+                pieces[-1] = replace(pieces[-1], damage=error.problem)
+                break
+            pieces.append(piece)
+            done += piece.sightings.looked_at
+            if piece.damage:
+                break
+        found = Extract(
+            [take for piece in pieces for take in piece.takes],
+            joined([piece.sightings for piece in pieces]),
+            sum(piece.small for piece in pieces),
+            pieces[-1].damage,
+        )
+        judge(path.name, found.sightings, template)
+    except ConsentError:
+        # Nothing of anybody else stays.
         shutil.rmtree(folder, ignore_errors=True)
-        return found
-    write_takes(folder, found.takes)
-    # Last: with it the file counts as read.
-    write_sightings(folder, found.sightings)
+        raise
     return found
+
+
+def _piece(
+    path: Path,
+    folder: Path,
+    span: tuple[float, float],
+    eyes: Eyes,
+    template: Floats,
+    *,
+    clock: Clock,
+    tell: Callable[[int], None],
+) -> Extract:
+    """Some seconds of a file; judged at once where they are enough to judge by, so that a refusal comes soon."""
+    sightings = read_sightings(folder)
+    if sightings is None:
+        found = extract(path, eyes, clock=clock, tell=tell, begin=span[0], end=span[1])
+        if len(found.sightings) >= _ENOUGH:
+            judge(path.name, found.sightings, template)
+        if found.damage:
+            # Read again next time: perhaps it is whole by then.
+            return found
+        write_takes(folder, found.takes)
+        # Last: with it the piece counts as read.
+        write_sightings(folder, found.sightings)
+        small = found.small
+        sightings = found.sightings
+    else:
+        tell(sightings.looked_at)
+        small = 0
+    # Read back in either case: a run that was stopped and one that was not learn from the very same pictures.
+    return Extract(Takes(folder)[:], sightings, small, "")
 
 
 def _nothing(name: str, found: Extract) -> str:

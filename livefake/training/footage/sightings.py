@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from livefake.frame import Floats
 from livefake.training.footage.takes import EMBEDDING
 from livefake.training.whole import write_arrays
 
-__all__ = ["Sightings", "read_sightings", "write_sightings"]
+__all__ = ["Sightings", "joined", "read_sightings", "write_sightings"]
 
 _SCHEMA: Final = 1
 _NAME: Final = "sightings.npz"
@@ -43,6 +44,22 @@ class Sightings:
 
     def __len__(self) -> int:
         return len(self.seconds)
+
+
+def joined(pieces: Sequence[Sightings]) -> Sightings:
+    """The sightings of a file out of those of its pieces, in their order; a track ends where its piece does."""
+    tracks, before = [], 0
+    for piece in pieces:
+        tracks.append(piece.tracks + before)
+        before += int(piece.tracks.max(initial=0))
+    return Sightings(
+        seconds=np.concatenate([piece.seconds for piece in pieces]),
+        faces=np.concatenate([piece.faces for piece in pieces]),
+        tracks=np.concatenate(tracks),
+        turns=np.concatenate([piece.turns for piece in pieces]),
+        embeddings=np.concatenate([piece.embeddings for piece in pieces]),
+        looked_at=sum(piece.looked_at for piece in pieces),
+    )
 
 
 def write_sightings(folder: Path, sightings: Sightings) -> None:

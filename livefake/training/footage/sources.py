@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -16,10 +17,13 @@ from livefake.frame import Frame
 from livefake.media.file import FileReader
 from livefake.media.picture import LONG_SIDE, SHORT_SIDE
 
-__all__ = ["FASTEST", "fingerprint", "frames_in", "list_footage", "read_frames"]
+__all__ = ["FASTEST", "PIECE", "fingerprint", "frames_in", "list_footage", "pieces_of", "read_frames"]
 
 FASTEST: Final = 30
 """Frames a second that are looked at; what a faster camera adds is all but the same picture."""
+PIECE: Final = 8.0
+"""Seconds of a video that are read and kept in one go: whoever is stopped loses less than a minute of work."""
+_ROUNDING: Final = 5e-4
 _PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _VIDEOS: Final = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv"})
 _BLOCK: Final = 1 << 20
@@ -80,8 +84,29 @@ def frames_in(path: Path, *, clock: Clock) -> int:
         return round(reader.frames * min(1.0, FASTEST / max(float(reader.rate), 1e-3)))
 
 
-def read_frames(path: Path, *, clock: Clock) -> Iterator[tuple[float, Frame]]:
+def pieces_of(path: Path, *, clock: Clock) -> tuple[tuple[float, float], ...]:
+    """Beginnings and ends of the pieces in which a file is read, seconds; the last one ends with the file.
+
+    Raises:
+        BadMedia: it cannot be opened.
+    """
+    if path.suffix.lower() in _PICTURES:
+        return ((0.0, math.inf),)
+    with FileReader(path, clock=clock) as reader:
+        count = max(1, round(reader.seconds / PIECE))
+    edges = [number * PIECE for number in range(count)]
+    return tuple(zip(edges, [*edges[1:], math.inf], strict=True))
+
+
+def read_frames(
+    path: Path, *, clock: Clock, begin: float = 0.0, end: float = math.inf
+) -> Iterator[tuple[float, Frame]]:
     """The frames of a video, thinned to ``FASTEST``, or the one of a picture, with their seconds in the file.
+
+    Args:
+        path: the file.
+        clock: stamps frames as they are read.
+        begin, end: seconds between which frames are wanted, the end left out. Pieces that meet share no frame.
 
     Raises:
         BadMedia: it cannot be opened, or is damaged; what came before was sound.
@@ -89,19 +114,23 @@ def read_frames(path: Path, *, clock: Clock) -> Iterator[tuple[float, Frame]]:
     if path.suffix.lower() in _PICTURES:
         yield 0.0, _picture(path)
         return
-    first: float | None = None
-    due = 0.0
+    due = begin
     with FileReader(path, clock=clock) as reader:
+        first = reader.start
+        if begin > 0:
+            reader.seek(first + begin)
         for item in reader:
             if not isinstance(item, Frame):
                 continue
-            at = float(item.pts * item.time_base)
-            first = at if first is None else first
+            at = float(item.pts * item.time_base) - first
+            # Time bases round: a frame that lies on an edge belongs to the piece that begins there.
+            if at >= end - _ROUNDING:
+                return
             # Half a frame early is in time: stamps are rounded.
-            if at - first < due - 0.5 / FASTEST:
+            if at < begin - _ROUNDING or at < due - 0.5 / FASTEST:
                 continue
-            due = max(due + 1 / FASTEST, at - first)
-            yield at - first, item
+            due = max(due + 1 / FASTEST, at)
+            yield at, item
 
 
 def _picture(path: Path) -> Frame:
