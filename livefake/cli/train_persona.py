@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Mapping
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +14,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
-from livefake.cli.tools import open_studio, packs_folder, settings
+from livefake.cli.persona_network import Tuning, fine_tune, need_torch, show_plan, threads_for
+from livefake.cli.tools import open_studio, open_weights, packs_folder, settings
 from livefake.errors import ConsentError, LivefakeError
 
 if TYPE_CHECKING:
+    from livefake.frame import Floats
     from livefake.training.footage.extract import Eyes
     from livefake.training.footage.gather import Gathered, Told
     from livefake.training.footage.guides import Guides
@@ -38,12 +40,25 @@ def persona(
     work: Annotated[
         Path | None, typer.Option(help="Folder for work in progress, which then stays; else it is deleted at the end.")
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0, help="Of fine-tuning the swap network on this face.")] = 0,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Of fine-tuning the swap network on this face, at most; 0 for none.")
+    ] = 15,
+    steps: Annotated[int, typer.Option(min=1, help="Of fine-tuning, at most.")] = 400,
+    batch: Annotated[int, typer.Option(min=4, max=256, help="Examples a step, a multiple of 4.")] = 8,
+    start: Annotated[
+        Path | None, typer.Option(help="The general network: checkpoint.pt or refine.onnx; the one of livefake.")
+    ] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Folder of rendered pairs of other people to mix in.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; as many as train fastest here.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    plan: Annotated[bool, typer.Option("--plan", help="Show what it will cost, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
 ) -> None:
     """Make a persona of a person who gave a grant for it.
 
     Every frame with a face is compared with the face of the grant; footage that shows anybody else is refused. Can be
-    stopped with Ctrl-C and started again with the same words: files that were read are not read again.
+    stopped with Ctrl-C, or killed, and started again with the same words: it goes on where it was, at most a minute
+    back. The swap network is fine-tuned on the footage, and kept where it is better than the general one.
     """
     from livefake.clock import wall
     from livefake.training.footage.pack import Title, check_place, draft_pack, finish_pack, identifier
@@ -63,13 +78,36 @@ def persona(
     check_place(target)
     title = Title(target.name, name, allowed.id)
     folder = work or chosen.data / "training" / "personas" / title.id
+    template = _template(book, allowed)
+    eyes = _eyes(console)
+    tuning: Tuning | None = None
+    if minutes or plan:
+        need_torch()
+        network = start or open_weights(chosen).path("refine")
+        tuning = Tuning(
+            start=network,
+            minutes=minutes,
+            steps=steps,
+            batch=batch // 4 * 4,
+            threads=threads or threads_for(network, console=console),
+            device=device,
+            pairs=pairs,
+        )
+    if tuning is not None and (plan or not yes):
+        # Asked only where somebody can answer.
+        show_plan(footage, eyes, tuning, console=console, ask=not plan and sys.stdin.isatty())
+    if plan:
+        return
     try:
-        gathered = _gather(footage, folder, book, allowed, console)
+        gathered = _gather(footage, folder, template, eyes, console)
         _tell_coverage(gathered, folder / _CHART, console)
         draft = folder / "draft"
+        # Of an earlier run, perhaps with a network.
+        shutil.rmtree(draft, ignore_errors=True)
         with console.status("Making the pictures"):
             draft_pack(draft, _guides(gathered))
-        network = personal_network(gathered.folder, draft, folder / "network", minutes)
+        if tuning is not None:
+            fine_tune(gathered.folder, draft, folder / "network", eyes, tuning, console=console)
         # It may have taken hours: the grant has to hold still.
         book.check(grant, now=wall(), purpose=Purpose.TRAIN, output=None)
         made_with = f"livefake train persona, {len(gathered.measures)} of {gathered.seen} frames"
@@ -79,7 +117,7 @@ def persona(
             title,
             made_with=made_with,
             sign=lambda pack: sign_pack(pack, book.key),
-            extra=network,
+            extra={},
         )
     except KeyboardInterrupt:
         console.print("Stopped. Start again with the same words to go on.")
@@ -95,40 +133,25 @@ def persona(
     console.print(f"The persona {title.id} is in {escape(str(target))}, the chart in {escape(str(folder / _CHART))}.")
 
 
-def personal_network(takes: Path, draft: Path, folder: Path, minutes: float) -> Mapping[str, Path]:
-    """Fine-tune the swap network on a person's takes.
-
-    Args:
-        takes: folder of the chosen takes.
-        draft: folder with the guide pictures and their landmarks.
-        folder: for checkpoints; what it holds of an earlier run is gone on with.
-        minutes: of training; 0 for none, and the persona is worn by its pictures alone.
-
-    Returns:
-        Files for the pack, by name; none where nothing was trained.
+def _template(book: GrantBook, grant: Grant) -> Floats:
+    """The face of the grant.
 
     Raises:
-        LivefakeError: training was asked for.
+        ConsentError: it is not kept here.
     """
-    if minutes > 0:
-        raise LivefakeError(
-            f"This version makes a persona's pictures only; {minutes:g} minutes of fine-tuning were asked for.",
-            "Leave --minutes out.",
-        )
-    return {}
-
-
-def _gather(footage: list[Path], folder: Path, book: GrantBook, grant: Grant, console: Console) -> Gathered:
-    from livefake.clock import monotonic
-    from livefake.training.footage.gather import gather
-
     template = book.templates.load(grant.id, grant.template)
     if template is None:
         raise ConsentError(
             f"The face of {grant.subject}'s grant {grant.id} is not kept here, so nobody can be compared with it.",
             "Ask for a new grant: livefake grants sign",
         )
-    eyes = _eyes(console)
+    return template
+
+
+def _gather(footage: list[Path], folder: Path, template: Floats, eyes: Eyes, console: Console) -> Gathered:
+    from livefake.clock import monotonic
+    from livefake.training.footage.gather import gather
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("Reading", total=None)

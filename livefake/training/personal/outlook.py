@@ -29,7 +29,7 @@ from livefake.training.personal.speeds import kept_bytes, teachers_weights, this
 from livefake.training.personal.weights import read_network
 from livefake.training.trainer import fast_type
 
-__all__ = ["footage_seconds", "look_ahead"]
+__all__ = ["footage_seconds", "look_ahead", "quickest"]
 
 _SIDE: Final = 256
 _GUIDES: Final = 3
@@ -50,6 +50,26 @@ def footage_seconds(places: Sequence[Path], *, clock: Clock) -> float:
         except BadMedia:
             continue
     return max(frames, 1) / FASTEST
+
+
+def quickest(start: Path, most: int, *, clock: Clock) -> int:
+    """How many threads train fastest here: one, or as many as there may be.
+
+    Threads wait for each other at every layer, so on cores that other programs use too, one alone can be a hundred
+    times as fast as two.
+
+    Args:
+        start: the general network.
+        most: threads that there may be.
+        clock: monotonic.
+
+    Raises:
+        BadInput: the network cannot be used.
+    """
+    if most == 1:
+        return 1
+    net = read_network(start)
+    return max((1, most), key=lambda threads: this_cpu(net, clock, threads=threads, budget=1.0).speed)
 
 
 def look_ahead(
