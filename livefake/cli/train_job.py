@@ -148,12 +148,14 @@ def _permitted(folder: Path, grant: str | None) -> tuple[str, str] | None:
         ConsentError: the persona may be a real person's, and no grant lets a network learn it.
     """
     from livefake.clock import wall
-    from livefake.swap.persona import Kind, read_card
+    from livefake.swap.persona import Kind, load_persona, read_card
     from livefake.trust.consent import Purpose
     from livefake.trust.grants import GrantBook
 
     if grant is None:
-        if (folder / "persona.toml").exists() and read_card(folder).kind is Kind.FICTIONAL:
+        if (folder / "persona.toml").exists() and (card := read_card(folder)).kind is Kind.FICTIONAL:
+            # Another picture under this card would be another person's.
+            load_persona(card)
             return None
         raise ConsentError(
             f"{folder.name} is not known to be fictional, so learning it needs the person's grant; none was given.",
