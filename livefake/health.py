@@ -63,6 +63,7 @@ def examine(models: Path, weights: Weights, cache: Path) -> list[Finding]:
         _personas(models),
         _encoder(),
         _optional("pyvirtualcam", "virtual camera through v4l2loopback, OBS or a driver", "virtualcam"),
+        _optional("dlib", "telling people apart, for grants", "identity"),
         _optional("torch", "training personas", "train"),
     ]
 

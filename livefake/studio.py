@@ -159,9 +159,13 @@ class Studio:
             ) from error
         return ConsentGate(self._grants, card.grant, output=output, wall=self._time_of_day)
 
-    def networks(self) -> tuple[Detector, LandmarkNet]:
-        """A detector and a landmark network for one thread."""
-        return Detector(self._detector.sibling()), LandmarkNet(self._landmarks.sibling())
+    def networks(self, threshold: float = 0.6) -> tuple[Detector, LandmarkNet]:
+        """A detector and a landmark network for one thread.
+
+        Args:
+            threshold: lowest score that counts as a face, see ``Detector``.
+        """
+        return Detector(self._detector.sibling(), threshold=threshold), LandmarkNet(self._landmarks.sibling())
 
     def rig(
         self,

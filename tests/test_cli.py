@@ -72,7 +72,7 @@ def test_doctor_finds_this_machine_ready(run: Run, capsys: pytest.CaptureFixture
     assert document["ready"] is True
     verdicts = {item["name"]: item["verdict"] for item in document["findings"]}
     assert {verdicts[name] for name in ("machine", "weights", "engine", "personas", "encoder")} == {"good"}
-    assert {"gpu", "pyvirtualcam", "torch"} <= verdicts.keys()
+    assert {"gpu", "pyvirtualcam", "dlib", "torch"} <= verdicts.keys()
     for item in document["findings"]:
         assert set(item) == {"name", "verdict", "found", "use", "remedy"}
         assert item["found"]

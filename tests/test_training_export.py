@@ -240,6 +240,17 @@ def test_int8_is_near_and_leaves_the_end_in_float(
         assert compare(answers(load(path, shapes=shapes)), plain, crops).picture >= 24
 
 
+def test_layers_go_back_to_float_until_the_picture_is_near_enough(
+    model: onnx.ModelProto, crops: list[Floats], pairs: Path
+) -> None:
+    calibration = read_crops(pairs, "train", 4)
+    least = quantise(model, calibration, crops, least=10)
+    more = quantise(model, calibration, crops, least=least.difference.picture + 0.01)
+    assert len(more.floats) > len(least.floats)
+    assert set(more.floats) > set(least.floats)
+    assert more.difference.picture > least.difference.picture
+
+
 def test_int8_that_is_too_far_off_is_refused_with_the_figure(
     model: onnx.ModelProto, crops: list[Floats], pairs: Path
 ) -> None:

@@ -141,11 +141,11 @@ def _watch(number: int) -> Watched:
     from livefake.clock import monotonic
     from livefake.faces.identity import IdentityNet
     from livefake.media.camera import Camera, find_device
-    from livefake.trust.enrol import Looker, enrol
+    from livefake.trust.enrol import COMPANY, Looker, enrol
 
     device, identity = find_device(number, sys.platform), IdentityNet()
     console = Console(stderr=True)
-    look = Looker(*open_studio(console, settings()).networks(), identity)
+    look = Looker(*open_studio(console, settings()).networks(COMPANY), identity)
     with Camera(device, clock=monotonic) as camera:
         return enrol(camera, look, tell=console.print)
 

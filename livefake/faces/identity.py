@@ -62,10 +62,12 @@ def chip(picture: Frame | Bytes, points: Floats) -> Bytes:
         (150, 150, 3) uint8 BGR; outside the picture the edge is repeated.
 
     Raises:
-        ValueError: the points are not a mesh, lie in one place, or lie outside the picture.
+        ValueError: the points are not a mesh or not finite, lie in one place, or lie outside the picture.
     """
     if points.ndim != 2 or points.shape[0] != POINTS or points.shape[1] < 2:
         raise ValueError(f"a face needs ({POINTS}, 2 or 3) points, got {points.shape}")
+    if not np.isfinite(points).all():
+        raise ValueError("the points of a face should be finite")
     corners = points[list(_CORNERS), :2].astype(np.float32)
     matrix = similarity(corners, _TARGET)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
@@ -90,8 +92,7 @@ def chip(picture: Frame | Bytes, points: Floats) -> Bytes:
         ratio = np.array([size[0] / region.shape[1], size[1] / region.shape[0]], np.float32)
         region = np.asarray(cv2.resize(region, size, interpolation=cv2.INTER_AREA), np.uint8)
         # Pixel centres lie at whole numbers on both sides.
-        corners = (corners + 0.5) * ratio - 0.5
-        corners = corners.astype(np.float32)
+        corners = ((corners + 0.5) * ratio - 0.5).astype(np.float32)
     out = cv2.warpAffine(
         region,
         similarity(corners, _TARGET),

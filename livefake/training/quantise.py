@@ -89,23 +89,23 @@ def float_layers(graph: onnx.GraphProto) -> tuple[list[str], list[str]]:
 
 
 def _ladder(graph: onnx.GraphProto) -> Iterator[list[str]]:
-    """Convolutions that stay in float, the fewest first: the last; those that see the input; those before the last."""
-    last, _ = float_layers(graph)
-    yield last
-    first = [node.name for node in graph.node if node.op_type == "Conv" and INPUT in node.input]
-    yield [*last, *first]
+    """Convolutions that stay in float, the cheapest choice first: the last; those before them; those at the input."""
+    floats, _ = float_layers(graph)
     makers = {name: node for node in graph.node for name in node.output}
+    named = {node.name: node for node in graph.node}
 
     def before(node: onnx.NodeProto) -> Iterator[str]:
-        for name in node.input:
-            maker = makers.get(name)
-            if maker is not None and maker.op_type == "Conv":
+        for maker in (makers[name] for name in node.input if name in makers):
+            if maker.op_type == "Conv":
                 yield maker.name
-            elif maker is not None:
+            else:
                 yield from before(maker)
 
-    named = {node.name: node for node in graph.node}
-    yield [*last, *first, *dict.fromkeys(name for one in last for name in before(named[one]) if name not in first)]
+    yield floats
+    floats = [*floats, *dict.fromkeys(name for one in floats for name in before(named[one]))]
+    yield floats
+    first = (node.name for node in graph.node if node.op_type == "Conv" and INPUT in node.input)
+    yield [*floats, *(name for name in first if name not in floats)]
 
 
 def quantise(

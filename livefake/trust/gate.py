@@ -49,11 +49,12 @@ class ConsentGate:
             Drop: the grant does not cover it, or did not cover an earlier one.
         """
         if not self._ended and (self._decided is None or abs(frame.arrived - self._decided) >= _PACE):
-            self._decided = frame.arrived
             try:
                 self._book.check(self._grant, now=self._wall(), purpose=Purpose.WEAR, output=self._output)
             except LivefakeError as error:
                 self._ended = error.problem
+            # Only a decision that came about lets the frames of the next second pass.
+            self._decided = frame.arrived
         if self._ended:
             raise Drop(f"{ENDED}: {self._ended}")
         frame.done.add(self.name)

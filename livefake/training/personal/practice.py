@@ -14,9 +14,9 @@ from livefake.training.footage.takes import Take
 from livefake.training.personal.samples import sample_scene, take_example
 from livefake.training.trainer import batch_random
 
-__all__ = ["Practice", "exam"]
+__all__ = ["STRANGE", "Practice", "exam"]
 
-_STRANGE: Final = 0.4
+STRANGE: Final = 0.4
 """Share of takes whose live features are made somebody else's."""
 _GENERAL: Final = 0.25
 """Share of a batch that is rendered pairs, where there are any: the network keeps how to take other performers."""
@@ -68,7 +68,7 @@ class Practice:
 
     def _drawn(self, random: np.random.Generator, side: int, *, moments: int) -> list[Example]:
         shot = self.takes[self.rows[int(random.integers(len(self.rows)))]]
-        strange = bool(random.random() < _STRANGE) and bool(self.strangers)
+        strange = bool(random.random() < STRANGE) and bool(self.strangers)
         stranger = self.strangers[int(random.integers(len(self.strangers)))] if strange else None
         scene = sample_scene(random)
         return [take_example(shot, self.swapper, side, scene, random, stranger=stranger) for _ in range(moments)]

@@ -29,7 +29,7 @@ from livefake.training.guide import make_swapper, matched_guide, warp_onto
 from livefake.training.personal.light import Light, sample_light, shine
 from livefake.training.tone import Tone, move_tone
 
-__all__ = ["Scene", "cropped_take", "pack_swapper", "sample_scene", "strangers_in", "take_example"]
+__all__ = ["Scene", "crop_example", "cropped_take", "pack_swapper", "sample_scene", "strangers_in", "take_example"]
 
 _JITTER: Final = 0.002
 """Standard deviation of where the mesh lies, as a share of the crop: the landmark network's own on a noisy picture."""
@@ -154,10 +154,36 @@ def take_example(
         BadInput: the face in the take is too small or outside the picture.
     """
     person, points = cropped_take(shot, size)
+    one = crop_example(person, points, swapper, scene, random, stranger=stranger)
+    if one is None:
+        raise BadInput(f"The face in the take of {shot.file} at {shot.seconds:.1f} s is too small or cut off.")
+    return one
+
+
+def crop_example(
+    person: Bytes,
+    points: Floats,
+    swapper: MeshSwapper,
+    scene: Scene,
+    random: np.random.Generator,
+    *,
+    stranger: MeshSwapper | None = None,
+) -> Example | None:
+    """One example of a crop that was made already.
+
+    Args:
+        person: (S, S, 3) uint8 BGR.
+        points: (468, 3) float32, mesh landmarks, pixels of the crop.
+        swapper, scene, random, stranger: see ``take_example``.
+
+    Returns:
+        The example; None if the face is too small or outside the crop.
+    """
+    size = person.shape[0]
     found = points + np.append(scene.shift * size, 0).astype(np.float32)
     worn, solid = warp_onto(swapper, size, found), _solid(swapper, size, points)
     if worn is None or solid is None:
-        raise BadInput(f"The face in the take of {shot.file} at {shot.seconds:.1f} s is too small or cut off.")
+        return None
     warp, cover = worn
     truth = respond(_in_light(person, scene), scene.camera)
     seen = person
