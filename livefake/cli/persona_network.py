@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from livefake.errors import EngineError, LivefakeError
 if TYPE_CHECKING:
     from livefake.training.footage.extract import Eyes
 
-__all__ = ["Tuning", "fine_tune", "need_torch", "show_plan", "threads_for"]
+__all__ = ["Tuning", "bring_in", "fine_tune", "need_torch", "show_plan", "threads_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,6 @@ def fine_tune(takes: Path, draft: Path, folder: Path, eyes: Eyes, tuning: Tuning
     """
     from livefake.clock import monotonic
     from livefake.training.personal.finetune import SHEET, Job, Progress, finetune
-    from livefake.training.personal.rounded import write_rounded
 
     job = Job(
         takes=takes,
@@ -157,11 +157,38 @@ def fine_tune(takes: Path, draft: Path, folder: Path, eyes: Eyes, tuning: Tuning
         console.print(f"- {name}: error {scores.error:.2f} levels, SSIM {scores.ssim:.3f}{identity}")
     console.print(escape(result.words))
     console.print(f"Before and after: {escape(str(job.folder / SHEET))}.")
-    if result.network is None:
-        return
+    if result.network is not None:
+        _round(draft, takes, result.network, console)
+
+
+def bring_in(network: Path, takes: Path, draft: Path, *, console: Console) -> None:
+    """Put a network that was fine-tuned elsewhere into the draft, and make its int8 form.
+
+    Args:
+        network: as ``livefake train job take`` writes it.
+        takes: folder of the takes it was fine-tuned on.
+        draft: folder with the guide pictures and their landmarks.
+        console: told how it goes.
+
+    Raises:
+        BadInput: it is no swap network.
+        LivefakeError: it cannot be copied, or a package is missing.
+    """
+    from livefake.training.personal.finetune import NETWORK
+    from livefake.training.personal.weights import read_network
+
+    # Read it whole before it becomes part of anything.
+    read_network(network)
+    shutil.copyfile(network, draft / NETWORK)
+    _round(draft, takes, draft / NETWORK, console)
+
+
+def _round(draft: Path, takes: Path, network: Path, console: Console) -> None:
+    from livefake.training.personal.rounded import write_rounded
+
     try:
         with console.status("Rounding the network to int8"):
-            near = write_rounded(draft, takes, result.network)
+            near = write_rounded(draft, takes, network)
         console.print(f"In int8 its picture agrees to {near:.1f} dB.")
     except EngineError as error:
         console.print(f"{escape(error.problem)} Processors run it in float16, which is slower.")

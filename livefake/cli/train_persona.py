@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
-from livefake.cli.persona_network import Tuning, fine_tune, need_torch, show_plan, threads_for
+from livefake.cli.persona_network import Tuning, bring_in, fine_tune, need_torch, show_plan, threads_for
 from livefake.cli.tools import open_studio, open_weights, packs_folder, settings
 from livefake.errors import ConsentError, LivefakeError
 
@@ -49,6 +49,9 @@ def persona(
         Path | None, typer.Option(help="The general network: checkpoint.pt or refine.onnx; the one of livefake.")
     ] = None,
     pairs: Annotated[Path | None, typer.Option(help="Folder of rendered pairs of other people to mix in.")] = None,
+    network: Annotated[
+        Path | None, typer.Option(help="A network that livefake train job take brought back; no other is trained.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; as many as train fastest here.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     plan: Annotated[bool, typer.Option("--plan", help="Show what it will cost, and do nothing.")] = False,
@@ -73,26 +76,19 @@ def persona(
     book = GrantBook(chosen.data)
     # Before anything is read.
     allowed = book.check(grant, now=wall(), purpose=Purpose.TRAIN, output=None)
-    word = identifier(name)
-    target = out.resolve() if out else packs_folder(chosen) / word
+    target = out.resolve() if out else packs_folder(chosen) / identifier(name)
     check_place(target)
     title = Title(target.name, name, allowed.id)
     folder = work or chosen.data / "training" / "personas" / title.id
     template = _template(book, allowed)
     eyes = _eyes(console)
     tuning: Tuning | None = None
-    if minutes or plan:
+    if network is not None or minutes or plan:
         need_torch()
-        network = start or open_weights(chosen).path("refine")
-        tuning = Tuning(
-            start=network,
-            minutes=minutes,
-            steps=steps,
-            batch=batch // 4 * 4,
-            threads=threads or threads_for(network, console=console),
-            device=device,
-            pairs=pairs,
-        )
+    if network is None and (minutes or plan):
+        general = start or open_weights(chosen).path("refine")
+        quick = threads or threads_for(general, console=console)
+        tuning = Tuning(general, minutes, steps, batch // 4 * 4, quick, device, pairs)
     if tuning is not None and (plan or not yes):
         # Asked only where somebody can answer.
         show_plan(footage, eyes, tuning, console=console, ask=not plan and sys.stdin.isatty())
@@ -108,17 +104,12 @@ def persona(
             draft_pack(draft, _guides(gathered))
         if tuning is not None:
             fine_tune(gathered.folder, draft, folder / "network", eyes, tuning, console=console)
+        elif network is not None:
+            bring_in(network, gathered.folder, draft, console=console)
         # It may have taken hours: the grant has to hold still.
         book.check(grant, now=wall(), purpose=Purpose.TRAIN, output=None)
         made_with = f"livefake train persona, {len(gathered.measures)} of {gathered.seen} frames"
-        finish_pack(
-            draft,
-            target,
-            title,
-            made_with=made_with,
-            sign=lambda pack: sign_pack(pack, book.key),
-            extra={},
-        )
+        finish_pack(draft, target, title, made_with=made_with, sign=lambda pack: sign_pack(pack, book.key), extra={})
     except KeyboardInterrupt:
         console.print("Stopped. Start again with the same words to go on.")
         raise
