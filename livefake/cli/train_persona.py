@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as ProgressBar
 
 from livefake.cli.persona_network import Tuning, bring_in, fine_tune, need_torch, show_plan, threads_for
-from livefake.cli.tools import open_studio, open_weights, packs_folder, settings
+from livefake.cli.tools import open_weights, packs_folder, settings
 from livefake.errors import ConsentError, LivefakeError
 
 if TYPE_CHECKING:
@@ -160,13 +160,26 @@ def _gather(footage: list[Path], folder: Path, template: Floats, eyes: Eyes, con
 
 
 def _eyes(console: Console) -> Eyes:
+    from livefake.engine.factory import engines
+    from livefake.faces.detect import Detector
     from livefake.faces.identity import IdentityNet, chip
+    from livefake.faces.landmarks import LandmarkNet
     from livefake.training.footage.extract import Eyes
 
     # First: whoever lacks the extra hears of it before networks are fetched.
     net = IdentityNet()
-    detector, landmarks = open_studio(console, settings()).networks()
-    return Eyes(detector, landmarks, lambda faces: net.embed_many([chip(picture, points) for picture, points in faces]))
+    chosen = settings()
+    weights = open_weights(chosen)
+    if weights.missing():
+        weights.fetch(console.print)
+    with console.status("Loading the models"):
+        detector = engines(chosen.cache, exact=False).load(weights.path("face-detector"))
+        landmarks = engines(chosen.cache, exact=True).load(weights.path("face-mesh"))
+    return Eyes(
+        Detector(detector),
+        LandmarkNet(landmarks),
+        lambda faces: net.embed_many([chip(picture, points) for picture, points in faces]),
+    )
 
 
 def _tell_coverage(gathered: Gathered, path: Path, console: Console) -> None:

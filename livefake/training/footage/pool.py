@@ -10,8 +10,8 @@ from livefake.training.footage.takes import Take
 __all__ = ["Pool", "is_usable"]
 
 _PER_CELL: Final = 6
-_APART: Final = 0.2
-"""Seconds between two frames of one cell: nearer ones are near-duplicates."""
+_SLOT: Final = 0.2
+"""Seconds within which frames of one cell are near-duplicates."""
 _LOST: Final = 0.08
 _DARKEST: Final = 30.0
 _YAW, _PITCH, _SIDE, _SMILE = 8.0, 9.0, 0.25, 0.12
@@ -24,29 +24,33 @@ def is_usable(measures: Measures) -> bool:
 
 
 class Pool:
-    """Keeps the sharpest frames of each cell of pose, mouth and light, some seconds apart.
+    """Keeps the sharpest frames of each cell of pose, mouth and light, one for each fifth of a second.
 
     A frame whose cell is full takes the place of the least sharp one, so the memory that a long film needs is
     bounded by what it shows, not by how long it is.
     """
 
     def __init__(self) -> None:
-        self._cells: dict[tuple[int, ...], list[Take]] = {}
+        self._cells: dict[tuple[int, ...], dict[int, Take]] = {}
 
     def offer(self, take: Take, measures: Measures) -> None:
         """Keep a take if it is better than what is there."""
-        cell = self._cells.setdefault(_cell(measures), [])
-        near = next((one for one in cell if abs(one.seconds - take.seconds) < _APART), None)
-        rival = near or (min(cell, key=lambda one: one.sharpness) if len(cell) >= _PER_CELL else None)
+        cell = self._cells.setdefault(_cell(measures), {})
+        slot = int(take.seconds / _SLOT)
+        rival: int | None = None
+        if slot in cell:
+            rival = slot
+        elif len(cell) >= _PER_CELL:
+            rival = min(cell, key=lambda one: cell[one].sharpness)
         if rival is not None:
-            if rival.sharpness >= take.sharpness:
+            if cell[rival].sharpness >= take.sharpness:
                 return
-            cell.remove(rival)
-        cell.append(take)
+            del cell[rival]
+        cell[slot] = take
 
     def takes(self) -> list[Take]:
         """What was kept, in the order of the file."""
-        return sorted((take for cell in self._cells.values() for take in cell), key=lambda take: take.seconds)
+        return sorted((take for cell in self._cells.values() for take in cell.values()), key=lambda take: take.seconds)
 
 
 def _cell(measures: Measures) -> tuple[int, ...]:
