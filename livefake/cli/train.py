@@ -12,13 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
+from livefake.cli import train_dfm, train_job, train_persona
 from livefake.cli.tools import open_weights, settings
 from livefake.errors import LivefakeError
 from livefake.training.answer import Answer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Train the swap model, on people who do not exist.", no_args_is_help=True)
+app = typer.Typer(help="Train the swap model; make a persona of footage.", no_args_is_help=True)
+app.command("persona")(train_persona.persona)
+app.command("dfm")(train_dfm.dfm)
+app.add_typer(train_job.app, name="job")
 
 
 def _pairs_folder() -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from livefake.errors import BadInput
 from livefake.faces.geometry import POINTS
 from livefake.frame import Bytes, Floats
+from livefake.training.whole import write_arrays
 
 __all__ = ["Facts", "Sample", "Shard", "is_whole", "write_shard"]
 
@@ -94,16 +93,7 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
         "sight": np.array([[sample.facts.yaw, *sample.facts.gaze] for sample in samples], np.float32),
         "follows": np.array([sample.facts.follows for sample in samples], np.bool_),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as half:
-        try:
-            np.savez(half, allow_pickle=False, **arrays)
-            half.flush()
-            os.fsync(half.fileno())
-        except BaseException:
-            os.unlink(half.name)
-            raise
-    os.replace(half.name, path)
+    write_arrays(path, arrays)
 
 
 class Shard(Sequence[Sample]):
