@@ -90,7 +90,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     from livefake.training.losses import Shares
     from livefake.training.nets import Widths
-    from livefake.training.personal.finetune import Job
+    from livefake.training.personal.job import Job
     from livefake.training.personal.jobs import GrantNote, pack_job, run_job
     from livefake.training.trainer import Trainer
 

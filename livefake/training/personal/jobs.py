@@ -24,7 +24,8 @@ from livefake.clock import Clock
 from livefake.errors import BadInput
 from livefake.swap.guide import CHANNELS
 from livefake.training.footage.takes import EMBEDDING, Takes, write_takes
-from livefake.training.personal.finetune import NETWORK, SHEET, Job, Progress, finetune
+from livefake.training.personal.finetune import finetune
+from livefake.training.personal.job import NETWORK, SHEET, Job, Progress
 from livefake.training.personal.parcel import open_parcel, write_parcel
 from livefake.training.personal.store import write_network
 from livefake.training.personal.weights import read_network, widths_of
