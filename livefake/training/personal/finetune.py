@@ -35,7 +35,7 @@ from livefake.training.personal.store import need_exporter, write_network
 from livefake.training.personal.weights import read_network, widths_of
 from livefake.training.trainer import Trainer, batch_random
 
-__all__ = ["finetune"]
+__all__ = ["NETWORK", "SHEET", "Job", "Progress", "Result", "finetune"]
 
 _CHECKPOINT: Final = "checkpoint.pt"
 _ORDER: Final = "job.json"
