@@ -19,13 +19,14 @@ from livefake.compose.others import Others
 from livefake.evaluation import measures
 from livefake.faces.geometry import five_points, similarity
 from livefake.faces.landmarks import crop_for_points
-from livefake.faces.stages import Detect, ReadLandmarks
+from livefake.faces.performer import Performer
+from livefake.faces.stages import Detect, Follow, ReadLandmarks
 from livefake.faces.track import Tracks
-from livefake.frame import Bytes, Floats, Frame
+from livefake.frame import Bytes, Drop, Floats, Frame
 from livefake.offline import patient_budget
 from livefake.studio import Studio
 
-__all__ = ["Worn", "moving_photograph", "wear"]
+__all__ = ["Worn", "frames_of", "moving_photograph", "wear"]
 
 _STEADY: Final = 160
 """Side of the steadied crop that flicker is measured in, pixels."""
@@ -163,12 +164,16 @@ class _Reader:
     def __init__(self, studio: Studio) -> None:
         detector, self._net = studio.networks()
         tracks = Tracks()
-        self._stages = (Detect(detector, tracks, interval=8), ReadLandmarks(self._net, tracks))
+        detect = Detect(detector, tracks, interval=8)
+        self._stages = (detect, ReadLandmarks(self._net, tracks), Follow(tracks, Performer(), detect))
 
     def find(self, frame: Frame) -> Floats | None:
-        for stage in self._stages:
-            frame = stage(frame)
-        return max(frame.faces, key=lambda face: face.box.area).points if frame.faces else None
+        try:
+            for stage in self._stages:
+                frame = stage(frame)
+        except Drop:
+            return None
+        return next((face.points for face in frame.faces if face.performer), None)
 
     def reread(self, picture: Bytes, points: Floats) -> Floats:
         return self._net(Frame.from_bgr(picture), crop_for_points(points)).points

@@ -79,7 +79,7 @@ class Studio:
         self._detector: Engine = engines(cache, exact=False).load(weights.path("face-detector"))
         self._landmarks: Engine = engines(cache, exact=True).load(weights.path("face-mesh"))
         self._swappers: dict[str, MeshSwapper] = {}
-        self._rungs: dict[int, Engine] = {}
+        self._rungs: dict[str, dict[int, Engine]] = {}
         self._weights = weights
         self._cache = cache
         self._lock = threading.Lock()
@@ -116,20 +116,31 @@ class Studio:
             if key not in self._swappers:
                 self._swappers[key] = MeshSwapper(load_persona(card), self._triangles)
             swapper = self._swappers[key]
-        return Outfit(swapper, gate, self._refiners() if refine else {})
+        return Outfit(swapper, gate, self._refiners(card) if refine else {})
 
-    def _refiners(self) -> Mapping[int, Engine]:
-        """The swap network at each rung of the quality ladder, opened when it is first asked for."""
+    def _refiners(self, card: PersonaCard | None = None) -> Mapping[int, Engine]:
+        """The swap network at each rung of the quality ladder, opened when it is first asked for.
+
+        Args:
+            card: of a persona that may bring its own; None for the general one.
+        """
+        own = None if card is None else card.networks
+        key = "" if card is None or own is None else f"{card.folder}:{card.signature}"
         with self._lock:
-            if not self._rungs:
+            if key not in self._rungs:
                 gpu = find_gpu()
-                half = None if gpu is None else self._weights.path("refine")
-                files = SwapFiles(half, self._weights.path("refine-int8"))
+                if own is None:
+                    half = None if gpu is None else self._weights.path("refine")
+                    files = SwapFiles(half, self._weights.path("refine-int8"))
+                else:
+                    files = SwapFiles(None if gpu is None else own[0], own[1])
+                rungs: dict[int, Engine] = {}
                 for side in _SIDES:
                     shapes = {"planes": (1, CHANNELS, side, side)}
                     choice = open_swap_engine(files, shapes=shapes, cache=self._cache, gpu=gpu, exact=False)
-                    self._rungs[side] = choice.engine
-            return self._rungs
+                    rungs[side] = choice.engine
+                self._rungs[key] = rungs
+            return self._rungs[key]
 
     def _gate(self, card: PersonaCard, output: Output) -> ConsentGate:
         """Check a real person's pack and grant now, and have the grant checked from then on."""

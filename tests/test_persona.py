@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 
 from livefake.errors import BadPersona, NotFound
+from livefake.frame import Floats
 from livefake.resources import models_folder
-from livefake.swap.persona import Kind, find_persona, list_personas, load_persona, read_card
+from livefake.swap.persona import Kind, find_persona, list_personas, load_persona, read_card, view_files
 
 PACKS = models_folder() / "personas"
 
@@ -76,8 +78,6 @@ def test_a_pack_in_another_folder_is_not_taken_for_itself(pack: Path) -> None:
 
 
 def test_landmarks_that_are_not_numbers_are_refused(pack: Path) -> None:
-    import hashlib
-
     path, card = pack / "landmarks.npy", pack / "persona.toml"
     before = hashlib.sha256(path.read_bytes()).hexdigest()
     np.save(path, np.full((468, 3), np.nan, np.float32))
@@ -126,3 +126,35 @@ def test_personas_of_several_folders_are_one_list(pack: Path) -> None:
 def test_two_personas_of_one_name_are_told(pack: Path) -> None:
     with pytest.raises(BadPersona, match=f"Two personas are called {pack.name}"):
         list_personas(PACKS, pack.parent)
+
+
+def add_side(pack: Path, side: str, points: Floats) -> None:
+    """Put a picture of the turned head into a pack."""
+    picture, landmarks = view_files(side)
+    shutil.copy(pack / "face.png", pack / picture)
+    np.save(pack / landmarks, points)
+    digests = "".join(
+        f'"{name}" = "{hashlib.sha256((pack / name).read_bytes()).hexdigest()}"\n' for name in (picture, landmarks)
+    )
+    path = pack / "persona.toml"
+    path.write_text(path.read_text().rstrip() + "\n" + digests)
+
+
+def test_pictures_of_the_turned_head_are_loaded_with_their_yaw(pack: Path) -> None:
+    points = np.load(pack / "landmarks.npy")
+    middle, turn = points.mean(0), np.radians(25)
+    matrix = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
+    add_side(pack, "right", ((points - middle) @ matrix.T + middle).astype(np.float32))
+    persona = load_persona(read_card(pack))
+    assert len(persona.turned) == 1
+    assert persona.turned[0].yaw == pytest.approx(25, abs=5)
+
+
+def test_a_frontal_picture_is_not_taken_for_a_turned_one(pack: Path) -> None:
+    add_side(pack, "left", np.load(pack / "landmarks.npy"))
+    with pytest.raises(BadPersona, match="turned 8 degrees or more to the left"):
+        load_persona(read_card(pack))
+
+
+def test_a_shipped_pack_has_no_further_pictures(pack: Path) -> None:
+    assert load_persona(read_card(pack)).turned == ()

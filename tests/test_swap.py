@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefake.faces.geometry import LEFT_EYE, OUTLINE
+from livefake.faces.pose import head_turn
 from livefake.frame import Box, Bytes, Drop, Face, Floats, Frame, Patch
 from livefake.resources import models_folder
-from livefake.swap.mesh import MeshSwapper, read_triangles
-from livefake.swap.persona import Persona, list_personas, load_persona
+from livefake.swap.mesh import MeshSwapper, read_triangles, view_share
+from livefake.swap.persona import Persona, Turned, list_personas, load_persona
 from livefake.swap.raster import paint_mesh, painting_order
 from livefake.swap.stage import Swap
 from tests.album import a_face, grey_frame
@@ -155,3 +156,58 @@ def test_others_are_swapped_only_when_that_was_asked_for() -> None:
         frame.faces = (performer, other)
         stage.everybody = everybody
         assert len(stage(frame).patches) == count
+
+
+def turned_by(persona: Persona, yaw: float) -> Floats:
+    """The persona's mesh as it would be with the head turned, degrees, pixels of its picture."""
+    turn = np.radians(yaw)
+    middle = persona.points.mean(0)
+    matrix = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
+    return np.asarray((persona.points - middle) @ matrix.T + middle, np.float32)
+
+
+def with_sides(persona: Persona) -> Persona:
+    """The persona with a blue picture for the left and a red one for the right, on its own turned mesh."""
+    pictures = []
+    for yaw, colour in ((-25, (255, 0, 0)), (25, (0, 0, 255))):
+        points = turned_by(persona, yaw)
+        plain = np.full((1024, 1024, 3), colour, np.uint8)
+        pictures.append(Turned(plain, points, head_turn(points)[0]))
+    return replace(persona, turned=tuple(pictures))
+
+
+@given(st.floats(-90, 90), st.floats(0, 3))
+def test_the_share_of_a_turned_picture_rises_without_a_jump(yaw: float, step: float) -> None:
+    here, there = view_share(yaw, 0.0, 25.0), view_share(yaw + step, 0.0, 25.0)
+    assert 0 <= here <= there <= 1
+    assert there - here <= 0.16 * step + 1e-6
+    assert view_share(yaw, -25.0, 0.0) + view_share(-yaw, 0.0, 25.0) == pytest.approx(1)
+
+
+def test_a_turned_head_wears_the_picture_that_is_turned_like_it() -> None:
+    persona = with_sides(a_persona())
+    swapper = MeshSwapper(persona, TRIANGLES)
+
+    def worn(yaw: float) -> list[int]:
+        points = (turned_by(persona, yaw) * 0.4).astype(np.float32)
+        face = replace(a_face(), points=points, box=Box.around(points))
+        patch = swapper(grey_frame(width=640, height=480), face)
+        assert patch is not None
+        return [round(level) for level in cv2.mean(patch.pixels, patch.mask)[:3]]
+
+    # Cracks of a turned mesh show plain skin, a pixel here and there.
+    assert worn(-25)[0] > 250
+    assert worn(25)[2] > 250
+    assert max(worn(25)[:2]) < 5
+    blue = [worn(yaw)[2] for yaw in np.linspace(0, 25, 26)]
+    assert max(np.abs(np.diff(blue))) < 45
+
+
+def test_a_frontal_head_wears_the_frontal_picture_alone() -> None:
+    persona = a_persona()
+    face = face_like(persona, 0.5, (64, -40))
+    plain, sided = swapped(persona, face), swapped(with_sides(persona), face)
+    assert plain is not None
+    assert sided is not None
+    np.testing.assert_array_equal(plain.pixels, sided.pixels)
+    np.testing.assert_array_equal(plain.mask, sided.mask)

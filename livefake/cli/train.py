@@ -12,15 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
-from livefake.cli import train_dfm, train_job
+from livefake.cli import train_dfm, train_job, train_persona
 from livefake.cli.tools import open_weights, settings
 from livefake.errors import LivefakeError
+from livefake.training.answer import Answer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Train the swap model, on people who do not exist.", no_args_is_help=True)
-app.add_typer(train_job.app, name="job")
+app = typer.Typer(help="Train the swap model; make a persona of footage.", no_args_is_help=True)
+app.command("persona")(train_persona.persona)
 app.command("dfm")(train_dfm.dfm)
+app.add_typer(train_job.app, name="job")
 
 
 def _pairs_folder() -> Path:
@@ -39,6 +41,10 @@ def synth(
     pairs: Annotated[int, typer.Option(min=1, help="How many, test split included.")] = 20_000,
     size: Annotated[int, typer.Option(min=64, max=512, help="Side of the crops, pixels, a multiple of 32.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is random.")] = 0,
+    answer: Annotated[
+        Answer,
+        typer.Option(help="What is right: the persona's skin on the performer's shape, or its picture on the mesh."),
+    ] = Answer.SHAPE,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as there are cores.")] = None,
 ) -> None:
     """Render pairs of fictional people with the exact answer of a swap.
@@ -61,6 +67,7 @@ def synth(
         shards=shards_for(pairs),
         size=size // 32 * 32,
         seed=seed,
+        answer=answer,
     )
     left = len(missing_shards(order.folder, order.shards))
     columns = (TextColumn("Rendering files of 64 pairs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

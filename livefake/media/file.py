@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +62,26 @@ class FileReader:
     def rate(self) -> Fraction:
         """Frames a second, on average."""
         return Fraction(self._video.average_rate or 30)
+
+    @property
+    def seconds(self) -> float:
+        """How long the file says it is; 0 if it says nothing."""
+        return (self._container.duration or 0) / av.time_base
+
+    @property
+    def start(self) -> float:
+        """Instant of the first picture by the file's own time stamps, seconds; 0 if the file does not say."""
+        begun, unit = self._video.start_time, self._video.time_base
+        return float(begun * unit) if begun and unit else 0.0
+
+    def seek(self, at: float) -> None:
+        """Go on from the last picture at or before an instant that can be decoded on its own.
+
+        Args:
+            at: seconds by the file's own time stamps. Where a file cannot be searched, reading goes on where it is.
+        """
+        with suppress(av.FFmpegError):
+            self._container.seek(max(0, int(at * av.time_base)))
 
     def __iter__(self) -> Iterator[Frame | Packet[Any]]:
         """Frames and packets of sound, in the order of the file.

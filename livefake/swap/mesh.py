@@ -1,7 +1,7 @@
 """Swap by warping one picture: the persona's face, bent triangle by triangle onto the live mesh.
 
-The persona's picture is neutral, frontal, mouth closed, evenly lit. Live eyes and the live inner mouth are
-kept, so gaze, blinks and teeth are the performer's own.
+The persona's picture is neutral, frontal, mouth closed, evenly lit; there may be two more of the turned head. Live
+eyes and the live inner mouth are kept, so gaze, blinks and teeth are the performer's own.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ import numpy as np
 
 from livefake.errors import BadPersona
 from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, POINTS, RIGHT_EYE
+from livefake.faces.pose import head_turn
 from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch
 from livefake.swap.persona import Persona
 from livefake.swap.raster import Triangles, paint_mesh, painting_order
 
-__all__ = ["MeshSwapper", "read_triangles"]
+__all__ = ["MeshSwapper", "read_triangles", "view_share"]
 
 _SMALLEST: Final = 32
 _FEATHER: Final = 0.055
 _LID: Final = 0.24
+_ALONE: Final = 0.3
+"""Share of the way from one picture's yaw to the next one's, at either end, in which one picture shows alone."""
 _CIRCLE: Final = np.array([(np.cos(turn), np.sin(turn)) for turn in np.arange(24) * np.pi / 12])
 _SIZES: Final = (1.0, 0.71, 0.5, 0.35, 0.25, 0.18, 0.125)
 _RAMP: Final = np.clip((np.arange(256, dtype=np.float32) - 136) * 255 / 104, 0, 255).astype(np.uint8)
@@ -51,8 +54,11 @@ def read_triangles(path: Path) -> Triangles:
 class MeshSwapper:
     """Warps one persona.
 
+    A persona with pictures of its turned head is painted from the one or two of them that are turned most like the
+    live head, faded into each other by the live yaw, so nothing jumps. All lie on the same live mesh.
+
     Args:
-        persona: its picture and its landmarks.
+        persona: its pictures and their landmarks.
         triangles: (T, 3) uint16, as ``read_triangles`` returns.
     """
 
@@ -60,20 +66,11 @@ class MeshSwapper:
 
     def __init__(self, persona: Persona, triangles: Triangles) -> None:
         self._triangles = triangles
-        # A face that is small on screen samples a small picture: no aliasing, and it stays in the cache.
-        self._pictures: list[tuple[Bytes, Floats, float]] = []
-        points = np.ascontiguousarray(persona.points[:, :2])
-        full = _extend_skin(persona.picture, points)
-        height, width = full.shape[:2]
-        self._skin = [float(level) for level in np.median(full[_face_area(full, points) == 255], axis=0)]
-        for share in _SIZES:
-            size = (round(width * share), round(height * share))
-            picture = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8)
-            # Pixel centres at whole numbers: another size maps x to (x + 0.5) * share - 0.5.
-            scaled = (points + 0.5) * np.array([size[0] / width, size[1] / height]) - 0.5
-            # A pixel inside the edge, so that the warp may look at a pixel's neighbours without asking.
-            within = np.clip(scaled, 1, np.array(size) - 3).astype(np.float32)
-            self._pictures.append((picture, within, float(np.ptp(within[OUTLINE, 1]))))
+        self._views = [_View(persona.picture, persona.points, 0.0)]
+        self._views += [_View(turned.picture, turned.points, turned.yaw) for turned in persona.turned]
+        self._views.sort(key=lambda view: view.yaw)
+        front = next(view for view in self._views if view.yaw == 0)
+        self._skin = front.skin
 
     def __call__(self, frame: Frame, face: Face) -> Patch | None:
         """The persona in the live face's place; see ``Swapper``."""
@@ -83,18 +80,73 @@ class MeshSwapper:
         if min(face.box.width, face.box.height) < _SMALLEST or min(box.width, box.height) < _SMALLEST:
             return None
         live = np.ascontiguousarray(points[:, :2] - np.array([box.left, box.top], np.float32))
-        picture, source, _ = self._fitting(float(np.ptp(points[OUTLINE, 1])))
-        # Plain skin first: where the triangles of a turned face leave a crack, nothing darker than that shows.
-        pixels = np.empty((box.height, box.width, 3), np.uint8)
-        cv2.rectangle(pixels, (0, 0), (box.width, box.height), self._skin, cv2.FILLED)
+        order = painting_order(self._triangles, points)
+        height = float(np.ptp(points[OUTLINE, 1]))
         cover = np.zeros((box.height, box.width), np.uint8)
-        paint_mesh(self._triangles, painting_order(self._triangles, points), live, source, picture, pixels, cover)
+        pixels: Bytes | None = None
+        for view, share in self._chosen(points):
+            picture, source, _ = view.fitting(height)
+            # Plain skin first: where the triangles of a turned face leave a crack, nothing darker than that shows.
+            painted = np.empty((box.height, box.width, 3), np.uint8)
+            cv2.rectangle(painted, (0, 0), (box.width, box.height), self._skin, cv2.FILLED)
+            paint_mesh(self._triangles, order, live, source, picture, painted, cover)
+            if pixels is None:
+                pixels = painted
+            else:
+                cv2.addWeighted(pixels, 1 - share, painted, share, 0, dst=pixels)
         mask, solid = _masks(live, cover, feather)
-        return Patch(box, pixels, mask, face, mask, solid)
+        return Patch(box, np.asarray(pixels, np.uint8), mask, face, mask, solid)
 
-    def _fitting(self, height: float) -> tuple[Bytes, Floats, float]:
-        """The smallest picture of the persona that still has a pixel for each pixel on screen."""
-        return next((entry for entry in reversed(self._pictures) if entry[2] >= height), self._pictures[0])
+    def _chosen(self, points: Floats) -> list[tuple[_View, float]]:
+        """The views to paint one over the other, each with its share of what is then seen; one of them or two."""
+        if len(self._views) == 1:
+            return [(self._views[0], 1.0)]
+        yaw = head_turn(points)[0]
+        first = self._views[0]
+        for second in self._views[1:]:
+            share = view_share(yaw, first.yaw, second.yaw)
+            if share <= 0:
+                return [(first, 1.0)]
+            if share < 1:
+                return [(first, 1.0), (second, share)]
+            first = second
+        return [(first, 1.0)]
+
+
+def view_share(yaw: float, low: float, high: float) -> float:
+    """Share of the picture turned to ``high`` in that and the one turned to ``low``, for a live yaw; all degrees.
+
+    Near to either picture's own yaw only that picture shows, and costs as much as one alone; between them the share
+    rises without a step and without a kink.
+    """
+    along = float(np.clip(((yaw - low) / (high - low) - _ALONE) / (1 - 2 * _ALONE), 0, 1))
+    return along * along * (3 - 2 * along)
+
+
+class _View:
+    """One picture of the persona, in several sizes: a small face on screen samples a small picture, so there is no
+    aliasing and it stays in the cache.
+    """
+
+    def __init__(self, picture: Bytes, landmarks: Floats, yaw: float) -> None:
+        self.yaw = yaw
+        self._sizes: list[tuple[Bytes, Floats, float]] = []
+        points = np.ascontiguousarray(landmarks[:, :2])
+        full = _extend_skin(picture, points)
+        height, width = full.shape[:2]
+        self.skin = [float(level) for level in np.median(full[_face_area(full, points) == 255], axis=0)]
+        for share in _SIZES:
+            size = (round(width * share), round(height * share))
+            smaller = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8)
+            # Pixel centres at whole numbers: another size maps x to (x + 0.5) * share - 0.5.
+            scaled = (points + 0.5) * np.array([size[0] / width, size[1] / height]) - 0.5
+            # A pixel inside the edge, so that the warp may look at a pixel's neighbours without asking.
+            within = np.clip(scaled, 1, np.array(size) - 3).astype(np.float32)
+            self._sizes.append((smaller, within, float(np.ptp(within[OUTLINE, 1]))))
+
+    def fitting(self, height: float) -> tuple[Bytes, Floats, float]:
+        """The smallest picture that still has a pixel for each pixel of a face that is ``height`` pixels high."""
+        return next((entry for entry in reversed(self._sizes) if entry[2] >= height), self._sizes[0])
 
 
 def _face_area(picture: Bytes, points: Floats) -> Bytes:

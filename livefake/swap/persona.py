@@ -16,23 +16,34 @@ import numpy as np
 
 from livefake.errors import BadPersona, NotFound
 from livefake.faces.geometry import POINTS
+from livefake.faces.pose import head_turn
 from livefake.frame import Bytes, Floats
 
 __all__ = [
     "FILES",
+    "NETWORKS",
+    "SIDES",
     "Kind",
     "Persona",
     "PersonaCard",
+    "Turned",
     "find_persona",
     "list_personas",
     "load_persona",
     "read_card",
+    "view_files",
 ]
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _LARGEST: Final = 2048
 FILES: Final = ("face.png", "portrait.jpg", "landmarks.npy")
 """What a pack holds beside its card."""
+NETWORKS: Final = ("refine.onnx", "refine-int8.onnx")
+"""What it may hold too: a swap network of its own, in float16 and in int8."""
+SIDES: Final = {"left": -1, "right": 1}
+"""Where a pack's further pictures may look to, and the sign of the yaw there; see ``view_files``."""
+_LEAST_TURN: Final = 8.0
+"""Degrees of turn from which a picture is one of a turned head."""
 
 
 class Kind(StrEnum):
@@ -69,9 +80,35 @@ class PersonaCard:
     signature: str | None = None
 
     @property
+    def networks(self) -> tuple[Path, Path] | None:
+        """The persona's own swap network for GPUs and for processors; None where it is worn with the general one.
+
+        A pack without an int8 network lets processors run the float16 one.
+        """
+        half, rounded = NETWORKS
+        if half not in self.files:
+            return None
+        return self.folder / half, self.folder / (rounded if rounded in self.files else half)
+
+    @property
     def portrait(self) -> Path:
         """A picture of the persona for people to choose by, JPEG."""
         return self.folder / "portrait.jpg"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turned:
+    """A picture of a persona's turned head, made as the frontal one.
+
+    Attributes:
+        picture: (H, W, 3) uint8 BGR.
+        points: (468, 3) float32, mesh landmarks in the picture, pixels.
+        yaw: how far the head is turned, degrees, positive to the right of the picture; never 0.
+    """
+
+    picture: Bytes
+    points: Floats
+    yaw: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,11 +119,13 @@ class Persona:
         card: what it is.
         picture: (H, W, 3) uint8 BGR, neutral, frontal, mouth closed.
         points: (468, 3) float32, mesh landmarks in the picture, pixels.
+        turned: further pictures of the turned head; most packs have none.
     """
 
     card: PersonaCard
     picture: Bytes
     points: Floats
+    turned: tuple[Turned, ...] = ()
 
 
 def list_personas(*folders: Path) -> tuple[PersonaCard, ...]:
@@ -167,19 +206,46 @@ def load_persona(card: PersonaCard) -> Persona:
     """
     for name in card.files:
         _check(card, name)
-    picture = cv2.imread(str(card.folder / "face.png"), cv2.IMREAD_COLOR)
+    turned = []
+    for side, towards in SIDES.items():
+        names = view_files(side)
+        if not set(names) <= set(card.files):
+            continue
+        picture, points = _read_picture(card, names[0]), _read_points(card, names[1])
+        # What it shows counts, not how its file is called: the fade follows the yaw.
+        yaw = head_turn(points)[0]
+        if yaw * towards < _LEAST_TURN:
+            raise BadPersona(
+                f"{names[0]} of {card.id} should show a head turned {_LEAST_TURN:.0f} degrees or more to the {side},"
+                f" got {yaw * towards:.0f}."
+            )
+        turned.append(Turned(picture, points, yaw))
+    return Persona(card, _read_picture(card, "face.png"), _read_points(card, "landmarks.npy"), tuple(turned))
+
+
+def view_files(side: str) -> tuple[str, str]:
+    """Names of the picture and the landmarks of a head turned to one of ``SIDES``."""
+    return f"face-{side}.png", f"landmarks-{side}.npy"
+
+
+def _read_picture(card: PersonaCard, name: str) -> Bytes:
+    picture = cv2.imread(str(card.folder / name), cv2.IMREAD_COLOR)
     if picture is None or max(picture.shape[:2]) > _LARGEST or min(picture.shape[:2]) < 256:
         found = "no picture" if picture is None else f"{picture.shape[1]} x {picture.shape[0]}"
-        raise BadPersona(f"face.png of {card.id} should be a picture of 256 to {_LARGEST} pixels a side, got {found}.")
+        raise BadPersona(f"{name} of {card.id} should be a picture of 256 to {_LARGEST} pixels a side, got {found}.")
+    return np.asarray(picture, np.uint8)
+
+
+def _read_points(card: PersonaCard, name: str) -> Floats:
     try:
-        points = np.load(card.folder / "landmarks.npy", allow_pickle=False)
+        points = np.load(card.folder / name, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise BadPersona(f"landmarks.npy of {card.id} cannot be read: {error}.") from error
+        raise BadPersona(f"{name} of {card.id} cannot be read: {error}.") from error
     if points.shape != (POINTS, 3) or points.dtype != np.float32 or not np.isfinite(points).all():
         raise BadPersona(
-            f"landmarks.npy of {card.id} should be ({POINTS}, 3) finite float32, got {points.dtype} {points.shape}."
+            f"{name} of {card.id} should be ({POINTS}, 3) finite float32, got {points.dtype} {points.shape}."
         )
-    return Persona(card, np.asarray(picture, np.uint8), points)
+    return np.asarray(points, np.float32)
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from livefake.errors import BadInput, LivefakeError
+from livefake.training.answer import Answer
 from livefake.training.samples import is_whole, write_shard
 from livefake.training.synth import SHARD, TEST, Workshop, make_shard, split_of
 
@@ -34,6 +35,7 @@ class Order:
         shards: how many.
         size: side of the crops, pixels.
         seed: of everything that is random.
+        answer: which right answer the samples give.
     """
 
     kit: Path
@@ -43,6 +45,7 @@ class Order:
     shards: int
     size: int
     seed: int
+    answer: Answer = Answer.SHAPE
 
 
 def shards_for(pairs: int) -> int:
@@ -102,7 +105,9 @@ def render_shards(order: Order, *, workers: int) -> Iterator[int]:
 
 def _claim(order: Order) -> None:
     """Write down how a folder is made, or compare with what is written there."""
-    plan = {"size": order.size, "seed": order.seed, "shard": SHARD}
+    plan: dict[str, int | str] = {"size": order.size, "seed": order.seed, "shard": SHARD}
+    if order.answer is not Answer.SHAPE:
+        plan["answer"] = order.answer.value
     path = order.folder / _PLAN
     order.folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -139,6 +144,7 @@ def _workshop(order: Order) -> Workshop:
         triangles=read_triangles(order.mesh),
         size=order.size,
         seed=order.seed,
+        answer=order.answer,
     )
 
 

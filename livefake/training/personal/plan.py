@@ -195,23 +195,22 @@ def make_plan(work: Work, speeds: Speeds, machine: Machine) -> Plan:
 
 
 def plan_table(plans: Sequence[Plan]) -> Table:
-    """The plans as a table for the terminal: a row a machine, a column a stage."""
+    """The plans as a table for the terminal: a row a stage, a column a machine; narrow enough for 80 characters."""
     from rich.table import Table
 
-    names = [stage.name for stage in plans[0].stages] if plans else []
-    table = Table("machine", *(f"{name}, min" for name in names), "all, min", "memory, GiB", "disk, MB", "fits")
-    for plan in plans:
-        hungry = (
-            next(stage for stage in plan.stages if stage.name == "fine-tuning").memory
-            if plan.machine.gpu
-            else plan.memory
-        )
-        table.add_row(
-            plan.machine.name,
-            *(f"{stage.minutes:.1f}" for stage in plan.stages),
-            f"{plan.minutes:.0f}",
-            f"{hungry / _GIB:.1f} of {plan.machine.memory / _GIB:.0f}",
-            f"{plan.disk / 1e6:.0f}",
-            "yes" if plan.fits else "no",
-        )
+    table = Table("minutes", *(plan.machine.name for plan in plans))
+    for number, stage in enumerate(plans[0].stages if plans else ()):
+        table.add_row(stage.name, *(f"{plan.stages[number].minutes:.1f}" for plan in plans))
+    table.add_row("all", *(f"{plan.minutes:.0f}" for plan in plans), end_section=True)
+    table.add_row(
+        "memory, GiB", *(f"{_hungriest(plan) / _GIB:.1f} of {plan.machine.memory / _GIB:.0f}" for plan in plans)
+    )
+    table.add_row("disk, MB", *(f"{plan.disk / 1e6:.0f}" for plan in plans))
+    table.add_row("fits", *("yes" if plan.fits else "no" for plan in plans))
     return table
+
+
+def _hungriest(plan: Plan) -> float:
+    """Bytes: on a GPU only fine-tuning needs its memory."""
+    tuning = next(stage for stage in plan.stages if stage.name == "fine-tuning")
+    return tuning.memory if plan.machine.gpu else plan.memory

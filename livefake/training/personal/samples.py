@@ -17,15 +17,25 @@ import numpy as np
 
 from livefake.errors import BadInput, BadPersona
 from livefake.faces.geometry import POINTS, transform
+from livefake.faces.pose import head_turn
 from livefake.frame import Box, Bytes, Face, Floats, Frame
 from livefake.swap.guide import crop_for_net, kept_alive, net_planes
 from livefake.swap.mesh import MeshSwapper
-from livefake.swap.persona import load_persona, read_card
+from livefake.swap.persona import (
+    SIDES,
+    Kind,
+    Persona,
+    PersonaCard,
+    Turned,
+    load_persona,
+    read_card,
+    view_files,
+)
 from livefake.swap.raster import Triangles
 from livefake.training.batches import Example
 from livefake.training.camera import Camera, respond, sample_camera, take
 from livefake.training.footage.takes import Take
-from livefake.training.guide import make_swapper, matched_guide, warp_onto
+from livefake.training.guide import matched_guide, warp_onto
 from livefake.training.personal.light import Light, sample_light, shine
 from livefake.training.tone import Tone, move_tone
 
@@ -65,27 +75,40 @@ def sample_scene(random: np.random.Generator) -> Scene:
 
 
 def pack_swapper(pack: Path, triangles: Triangles) -> MeshSwapper:
-    """The mesh warp of a pack's picture, also of one that is being made and has no card yet.
+    """The mesh warp of a pack's pictures, also of one that is being made and has no card yet.
 
     Args:
-        pack: folder with ``face.png`` and ``landmarks.npy``.
+        pack: folder with ``face.png`` and ``landmarks.npy``, and perhaps with pictures of the turned head.
         triangles: of the mesh.
 
     Raises:
         BadPersona: a file is missing or is not what it should be.
     """
-    picture = cv2.imread(str(pack / "face.png"), cv2.IMREAD_COLOR)
+    picture, points = _guide_of(pack, "face.png", "landmarks.npy")
+    turned = []
+    for side in SIDES:
+        names = view_files(side)
+        if all((pack / name).exists() for name in names):
+            # As the live program wears them, so that the network learns from what it will be given.
+            view, marks = _guide_of(pack, *names)
+            turned.append(Turned(view, marks, head_turn(marks)[0]))
+    card = PersonaCard(pack.name, pack.name, Kind.PERSON, "", "", pack, {})
+    return MeshSwapper(Persona(card, picture, points, tuple(turned)), triangles)
+
+
+def _guide_of(pack: Path, face: str, landmarks: str) -> tuple[Bytes, Floats]:
+    picture = cv2.imread(str(pack / face), cv2.IMREAD_COLOR)
     if picture is None:
-        raise BadPersona(f"The pack {pack} should have a picture face.png, it has none that can be read.")
+        raise BadPersona(f"The pack {pack} should have a picture {face}, it has none that can be read.")
     try:
-        points = np.load(pack / "landmarks.npy", allow_pickle=False)
+        points = np.load(pack / landmarks, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise BadPersona(f"landmarks.npy of the pack {pack} cannot be read: {error}.") from error
+        raise BadPersona(f"{landmarks} of the pack {pack} cannot be read: {error}.") from error
     if points.shape != (POINTS, 3) or points.dtype != np.float32 or not np.isfinite(points).all():
         raise BadPersona(
-            f"landmarks.npy of {pack} should be ({POINTS}, 3) finite float32, got {points.dtype} {points.shape}."
+            f"{landmarks} of {pack} should be ({POINTS}, 3) finite float32, got {points.dtype} {points.shape}."
         )
-    return make_swapper(np.asarray(picture, np.uint8), points, triangles)
+    return np.asarray(picture, np.uint8), points
 
 
 def strangers_in(folder: Path, triangles: Triangles, *, apart_from: Path) -> list[MeshSwapper]:
