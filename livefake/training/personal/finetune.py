@@ -121,7 +121,7 @@ def _begin(job: Job, general: RefineNet) -> Trainer:
     order = {
         "takes": hashlib.sha256((job.takes / "takes.npz").read_bytes()).hexdigest(),
         "start": hashlib.sha256(job.start.read_bytes()).hexdigest(),
-        "picture": hashlib.sha256((job.pack / "face.png").read_bytes()).hexdigest(),
+        "pictures": [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(job.pack.glob("face*.png"))],
         **{name: getattr(job, name) for name in ("seed", "side", "batch", "peak")},
     }
     job.folder.mkdir(parents=True, exist_ok=True)
