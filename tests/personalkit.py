@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from livefake.faces.geometry import LEFT_EYE, RIGHT_EYE, square_crop
-from livefake.frame import Floats
+from livefake.frame import Bytes, Floats
 from livefake.resources import models_folder
 from livefake.swap.mesh import read_triangles
 from livefake.swap.raster import Triangles
@@ -22,11 +23,17 @@ def triangles() -> Triangles:
     return read_triangles(models_folder() / "mesh" / "triangles.npy")
 
 
+@cache
+def _pack() -> tuple[Bytes, Floats]:
+    picture = cv2.imread(str(PACK / "face.png"))
+    assert picture is not None
+    return np.asarray(picture, np.uint8), np.load(PACK / "landmarks.npy")
+
+
 def a_take(seconds: float, *, seed: int = 0, file: str = "one.mp4") -> Take:
     """Mara, narrowed as a turned head is, leaning and in some light."""
     random = np.random.default_rng([seed, round(seconds * 100)])
-    picture, points = cv2.imread(str(PACK / "face.png")), np.load(PACK / "landmarks.npy")
-    assert picture is not None
+    picture, points = _pack()
     eyes = (points[LEFT_EYE, :2].mean(0), points[RIGHT_EYE, :2].mean(0))
     bend = np.diag([random.uniform(0.8, 1.0), 1.0]) @ np.array([[1, random.uniform(-0.1, 0.1)], [0, 1]])
     matrix = square_crop(points, eyes, SIZE, MARGIN)

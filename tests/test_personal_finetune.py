@@ -16,7 +16,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 from livefake.training.losses import Shares  # noqa: E402
 from livefake.training.nets import Widths  # noqa: E402
-from livefake.training.personal.finetune import SHEET, Job, Progress, finetune  # noqa: E402
+from livefake.training.personal.finetune import finetune  # noqa: E402
+from livefake.training.personal.job import SHEET, Job, Progress  # noqa: E402
 from livefake.training.personal.scores import Exam, Scores, choose, score  # noqa: E402
 from livefake.training.personal.weights import read_network  # noqa: E402
 from livefake.training.trainer import Trainer  # noqa: E402

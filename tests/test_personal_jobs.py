@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     from livefake.training.losses import Shares
     from livefake.training.nets import Widths
-    from livefake.training.personal.finetune import Job
+    from livefake.training.personal.job import Job
     from livefake.training.personal.jobs import GrantNote, pack_job, run_job
     from livefake.training.trainer import Trainer
 
@@ -125,6 +126,22 @@ def test_a_job_carries_no_template_no_names_and_of_the_grant_its_id_and_hash(
     assert {take.file for take in takes} == {"footage-0"}
     assert note["grant"] == {"id": "0123456789abcdef", "sha256": "ab" * 32}
     assert not any(str(Path.home()) in str(value) or "/" in str(value) for value in note["job"].values())
+
+
+def test_pictures_of_the_turned_head_travel_too(done: tuple[Path, Path], tmp_path: Path) -> None:
+    from livefake.swap.persona import view_files
+    from livefake.training.personal.job import Job
+    from livefake.training.personal.jobs import pack_job
+
+    folder = done[0].parent
+    pack = Path(shutil.copytree(folder / "anna", tmp_path / "anna", ignore=shutil.ignore_patterns("refine*")))
+    for name, source in zip(view_files("left"), ("face.png", "landmarks.npy"), strict=True):
+        shutil.copy(pack / source, pack / name)
+    job = Job(folder / "takes", pack, folder / "general.pt", tmp_path, 1)
+    plain = pack_job(replace(job, pack=folder / "anna"), tmp_path / "plain.zip")
+    assert pack_job(job, tmp_path / "job.zip") != plain
+    with zipfile.ZipFile(tmp_path / "job.zip") as archive:
+        assert set(view_files("left")) < set(archive.namelist())
 
 
 def test_a_result_is_checked_and_its_network_is_made_anew(done: tuple[Path, Path], tmp_path: Path) -> None:

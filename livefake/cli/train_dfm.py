@@ -53,7 +53,7 @@ def dfm(
         from livefake.training.personal.dfm import DfmOrder, make_dfm
     except ModuleNotFoundError as error:
         raise LivefakeError(
-            f"Distilling needs PyTorch and onnx ({error}).", "Run: pip install 'livefake[train]' onnx onnxruntime"
+            f"Distilling needs PyTorch and onnx ({error}).", "Run: pip install 'livefake[export]'"
         ) from error
     from livefake.clock import monotonic
 

@@ -27,7 +27,7 @@ _Archive = Annotated[Path, typer.Argument(help="The job, as livefake train job p
 
 
 def _need_torch(error: ModuleNotFoundError) -> LivefakeError:
-    return LivefakeError(f"Training needs PyTorch ({error}).", "Run: pip install 'livefake[train]' onnx onnxruntime")
+    return LivefakeError(f"Training needs PyTorch ({error}).", "Run: pip install 'livefake[export]'")
 
 
 @app.command("pack")
@@ -50,7 +50,7 @@ def pack(
     """
     permit = _permitted(persona, grant)
     try:
-        from livefake.training.personal.finetune import Job
+        from livefake.training.personal.job import Job
         from livefake.training.personal.jobs import GrantNote, pack_job
     except ModuleNotFoundError as error:
         raise _need_torch(error) from error
@@ -83,7 +83,7 @@ def run(
 ) -> None:
     """Do a job. Can be stopped and started again with the same words: it goes on, at most a minute back."""
     try:
-        from livefake.training.personal.finetune import Progress
+        from livefake.training.personal.job import Progress
         from livefake.training.personal.jobs import run_job
     except ModuleNotFoundError as error:
         raise _need_torch(error) from error

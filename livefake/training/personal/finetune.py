@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -26,25 +26,21 @@ from livefake.training.judge import judge
 from livefake.training.losses import Shares
 from livefake.training.memory import hold_memory
 from livefake.training.nets import STEP, RefineNet
+from livefake.training.personal.job import NETWORK, SHEET, SMALLEST, Job, Progress, Result
 from livefake.training.personal.practice import Practice, exam
 from livefake.training.personal.samples import cropped_take, pack_swapper, strangers_in
-from livefake.training.personal.scores import Embed, Exam, Scores, choose, score, sheet
+from livefake.training.personal.scores import Embed, Exam, choose, score, sheet
 from livefake.training.personal.split import split_takes
-from livefake.training.personal.store import write_network
+from livefake.training.personal.store import need_exporter, write_network
 from livefake.training.personal.weights import read_network, widths_of
 from livefake.training.trainer import Trainer, batch_random
 
 __all__ = ["NETWORK", "SHEET", "Job", "Progress", "Result", "finetune"]
 
-NETWORK: Final = "refine.onnx"
-"""The network's name in a pack."""
-SHEET: Final = "sheet.jpg"
 _CHECKPOINT: Final = "checkpoint.pt"
 _ORDER: Final = "job.json"
 _SIDES: Final = ((1.0, 0.45), (0.75, 0.25), (0.5, 0.3))
 """Sides of the crops, as shares of the job's, and how often each is drawn; as in the general training."""
-_SMALLEST: Final = 2 * STEP
-"""Side of a crop below which a face is too small for the mesh warp, pixels."""
 _FADE: Final = 0.95
 _OTHERS: Final = 32
 """Rendered pairs of other people that tell how much was forgotten."""
@@ -53,78 +49,6 @@ _OTHERS: Final = 32
 def _shares() -> Shares:
     # Both critics have to be trained for longer than a fine-tuning lasts before they are worth listening to.
     return Shares(deceit=0.0, identity=0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A fine-tuning.
-
-    Attributes:
-        takes: folder of the takes.
-        pack: folder with ``face.png`` and ``landmarks.npy``; a network that is kept is written there.
-        start: checkpoint or ONNX file of the general network.
-        folder: for checkpoint and preview.
-        minutes: at most, over all sittings.
-        batch: examples a step at the full side, a multiple of 4; smaller crops come in larger batches.
-        seed: of split, scenes and batches.
-        threads: of the processor.
-        device: "cpu" or "cuda".
-        pairs: folder of rendered pairs of other people; None has none mixed in.
-        steps: at most.
-        side: of the crops, pixels, a multiple of 32.
-        peak: highest learning rate.
-        save_every, show_every: minutes between checkpoints and between previews.
-    """
-
-    takes: Path
-    pack: Path
-    start: Path
-    folder: Path
-    minutes: float
-    batch: int = 8
-    seed: int = 0
-    threads: int = 1
-    device: str = "cpu"
-    pairs: Path | None = None
-    steps: int = 400
-    side: int = 256
-    peak: float = 1e-4
-    save_every: float = 1.0
-    show_every: float = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How a fine-tuning is doing.
-
-    Attributes:
-        step: steps done.
-        share: of the work, 0..1.
-        minutes: of training done.
-        loss: running mean.
-    """
-
-    step: int
-    share: float
-    minutes: float
-    loss: float
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of it.
-
-    Attributes:
-        kept: whether the fine-tuned network is better and was written.
-        network: where to; None if it was not.
-        scores: on held-out takes, of "mesh" (no network), "general" and "tuned".
-        words: which network is kept and why, one or two sentences.
-    """
-
-    kept: bool
-    network: Path | None
-    scores: Mapping[str, Scores] = field(default_factory=dict)
-    words: str = ""
 
 
 def finetune(job: Job, *, clock: Clock, tell: Callable[[Progress], None], embed: Embed | None = None) -> Result:
@@ -150,7 +74,9 @@ def finetune(job: Job, *, clock: Clock, tell: Callable[[Progress], None], embed:
     general = read_network(job.start)
     takes, triangles = Takes(job.takes), read_triangles(models_folder() / "mesh" / "triangles.npy")
     split = split_takes([(take.file, take.seconds) for take in takes], seed=job.seed)
-    pairs = None if job.pairs is None else _pairs(job.pairs, "train", job.side)
+    # All that can be missing at the end is looked for before the work.
+    need_exporter()
+    pairs, others = (None if job.pairs is None else _pairs(job.pairs, half, job.side) for half in ("train", "test"))
     strangers = strangers_in(models_folder() / "personas", triangles, apart_from=job.pack)
     practice = Practice(takes, split.train, pack_swapper(job.pack, triangles), strangers, pairs, job.seed)
     held, rows = exam(practice, split.test, job.side)
@@ -167,13 +93,13 @@ def finetune(job: Job, *, clock: Clock, tell: Callable[[Progress], None], embed:
         trainer.save(job.folder / _CHECKPOINT)
         raise
     trainer.save(job.folder / _CHECKPOINT)
-    return _judged(job, trainer, general, test)
+    return _judged(job, trainer, general, test, others=others)
 
 
 def _check(job: Job) -> None:
-    if job.side % STEP or job.side < _SMALLEST or job.batch % 4 or job.batch < 4 or job.minutes <= 0 or job.steps < 1:
+    if job.side % STEP or job.side < SMALLEST or job.batch % 4 or job.batch < 4 or job.minutes <= 0 or job.steps < 1:
         raise BadInput(
-            f"A fine-tuning needs a side of {_SMALLEST} or more that is a multiple of {STEP}, a batch that is a "
+            f"A fine-tuning needs a side of {SMALLEST} or more that is a multiple of {STEP}, a batch that is a "
             f"multiple of 4, and some minutes and steps; got {job.side}, {job.batch}, {job.minutes:g} and {job.steps}."
         )
     if job.device.startswith("cuda") and not torch.cuda.is_available():
@@ -195,7 +121,7 @@ def _begin(job: Job, general: RefineNet) -> Trainer:
     order = {
         "takes": hashlib.sha256((job.takes / "takes.npz").read_bytes()).hexdigest(),
         "start": hashlib.sha256(job.start.read_bytes()).hexdigest(),
-        "picture": hashlib.sha256((job.pack / "face.png").read_bytes()).hexdigest(),
+        "pictures": [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(job.pack.glob("face*.png"))],
         **{name: getattr(job, name) for name in ("seed", "side", "batch", "peak")},
     }
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -278,9 +204,8 @@ class _Sitting:
             _write(self._job.folder / SHEET, np.asarray(coded, np.uint8).tobytes())
 
 
-def _judged(job: Job, trainer: Trainer, general: RefineNet, test: Exam) -> Result:
+def _judged(job: Job, trainer: Trainer, general: RefineNet, test: Exam, *, others: Pairs | None) -> Result:
     device = trainer.device
-    others = None if job.pairs is None else _pairs(job.pairs, "test", job.side)
 
     def elsewhere(net: RefineNet) -> float | None:
         return None if others is None else judge(net, others, device, most=_OTHERS)["all"]["net_error"]
@@ -313,7 +238,7 @@ def _batches(practice: Practice, job: Job, step: int) -> Generator[Example]:
     def draw(step: int) -> Example:
         random = batch_random(job.seed + 1, step)
         share = random.choice([side for side, _ in _SIDES], p=[often for _, often in _SIDES])
-        side = max(_SMALLEST, round(job.side * share) // STEP * STEP)
+        side = max(SMALLEST, round(job.side * share) // STEP * STEP)
         return practice.batch(step, round(job.batch * (job.side / side) ** 2) // 4 * 4, side)
 
     with ThreadPoolExecutor(1) as ahead:

@@ -1,6 +1,6 @@
 """Fine-tuning on a rented machine without a network connection: one archive out, one archive back.
 
-Out go the takes without their embeddings and file names, the pack's picture and landmarks, the general network's
+Out go the takes without their embeddings and file names, the pack's pictures and landmarks, the general network's
 weights, and of the grant its id and hash. What comes back is not believed: only numbers are taken from the network
 in it, and the file that is run is made from them here.
 """
@@ -23,8 +23,10 @@ import torch
 from livefake.clock import Clock
 from livefake.errors import BadInput
 from livefake.swap.guide import CHANNELS
+from livefake.swap.persona import SIDES, view_files
 from livefake.training.footage.takes import EMBEDDING, Takes, write_takes
-from livefake.training.personal.finetune import NETWORK, SHEET, Job, Progress, finetune
+from livefake.training.personal.finetune import finetune
+from livefake.training.personal.job import NETWORK, SHEET, Job, Progress
 from livefake.training.personal.parcel import open_parcel, write_parcel
 from livefake.training.personal.store import write_network
 from livefake.training.personal.weights import read_network, widths_of
@@ -32,7 +34,11 @@ from livefake.training.personal.weights import read_network, widths_of
 __all__ = ["GrantNote", "Taken", "pack_job", "run_job", "take_result"]
 
 _MB: Final = 1_000_000
-_OUT: Final = {"takes.npz": 2000 * _MB, "face.png": 32 * _MB, "landmarks.npy": _MB, "start.pt": 200 * _MB}
+_PICTURES: Final = ("face.png", "landmarks.npy")
+_TURNED: Final = tuple(name for side in SIDES for name in view_files(side))
+"""Pictures of the turned head, which a pack may have."""
+_SENT: Final = {"takes.npz": 2000 * _MB, "face.png": 32 * _MB, "landmarks.npy": _MB, "start.pt": 200 * _MB}
+_OUT: Final = _SENT | dict.fromkeys(_TURNED, 32 * _MB)
 _BACK: Final = {NETWORK: 200 * _MB, SHEET: 32 * _MB}
 _KEPT: Final = ("minutes", "batch", "seed", "steps", "side", "peak", "save_every", "show_every")
 """Settings of a job that travel; folders, threads and device are the other machine's."""
@@ -87,7 +93,8 @@ def pack_job(job: Job, archive: Path, *, grant: GrantNote | None = None) -> str:
     weights = io.BytesIO()
     torch.save({"widths": asdict(widths_of(net)), "average": net.state_dict()}, weights)
     try:
-        files = {name: (job.pack / name).read_bytes() for name in ("face.png", "landmarks.npy")}
+        turned = [name for name in _TURNED if (job.pack / name).exists()]
+        files = {name: (job.pack / name).read_bytes() for name in (*_PICTURES, *turned)}
     except OSError as error:
         raise BadInput(f"The pack {job.pack} cannot be read: {error}.") from error
     files |= {"takes.npz": _nameless(job.takes), "start.pt": weights.getvalue()}
@@ -187,8 +194,8 @@ def take_result(result: Path, archive: Path, folder: Path) -> Taken:
 
 def _opened(archive: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     note, files = open_parcel(archive, _OUT)
-    if note.get("kind") != "job" or files.keys() != _OUT.keys():
-        raise BadInput(f"{archive} should be a job with {', '.join(_OUT)}.", "Run: livefake train job pack")
+    if note.get("kind") != "job" or not _SENT.keys() <= files.keys():
+        raise BadInput(f"{archive} should be a job with {', '.join(_SENT)}.", "Run: livefake train job pack")
     return note, files
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +18,24 @@ from livefake.frame import Bytes, Floats
 from livefake.swap.guide import CHANNELS
 from livefake.training.nets import RefineNet
 
-__all__ = ["write_network"]
+__all__ = ["need_exporter", "write_network"]
 
 _LEAST: Final = 40.0
 """Decibels of file against network: a mean error below two levels of 255."""
+
+
+def need_exporter() -> None:
+    """See that the packages are there that ``write_network`` needs.
+
+    Raises:
+        LivefakeError: one is not.
+    """
+    for name in ("onnx", "onnxruntime"):
+        if find_spec(name) is None:
+            raise LivefakeError(
+                f"Exporting a network needs the package {name}, which is not installed.",
+                "Run: pip install 'livefake[export]'",
+            )
 
 
 def write_network(net: RefineNet, path: Path, facts: Mapping[str, str], planes: Bytes) -> float:
@@ -39,16 +54,13 @@ def write_network(net: RefineNet, path: Path, facts: Mapping[str, str], planes: 
         EngineError: the file's answers are not the network's.
         LivefakeError: onnx or onnxruntime is not installed, or the file cannot be written.
     """
-    try:
-        import onnx
+    need_exporter()
+    import onnx
 
-        from livefake.engine import onnx as engine
-        from livefake.training.export import to_onnx
-        from livefake.training.half import halved
-    except ModuleNotFoundError as error:
-        raise LivefakeError(
-            f"Exporting a network needs onnx and onnxruntime ({error}).", "Run: pip install onnx onnxruntime"
-        ) from error
+    from livefake.engine import onnx as engine
+    from livefake.training.export import to_onnx
+    from livefake.training.half import halved
+
     net = net.cpu().eval()
     model = halved(to_onnx(net, CHANNELS, facts=facts))
     try:

@@ -92,7 +92,7 @@ def _initialisers(content: bytes) -> dict[str, Floats]:
         import onnx
     except ModuleNotFoundError as error:
         raise LivefakeError(
-            f"Reading an ONNX file needs the onnx package ({error}).", "Run: pip install onnx"
+            f"Reading an ONNX file needs the onnx package ({error}).", "Run: pip install 'livefake[export]'"
         ) from error
     try:
         graph = onnx.load_from_string(content).graph
