@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from livefake.trust.consent import Grant
     from livefake.trust.grants import GrantBook
 
-__all__ = ["persona"]
+__all__ = ["check_training", "look_at_footage", "persona", "personal_network"]
 
 _CHART = "coverage.png"
 
@@ -51,6 +51,7 @@ def persona(
     from livefake.trust.grants import GrantBook
     from livefake.trust.packs import sign_pack
 
+    check_training(minutes)
     # A plain kill cleans up too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -95,6 +96,19 @@ def persona(
     console.print(f"The persona {title.id} is in {escape(str(target))}, the chart in {escape(str(folder / _CHART))}.")
 
 
+def check_training(minutes: float) -> None:
+    """Make sure that fine-tuning can be had, before hours of work.
+
+    Raises:
+        LivefakeError: it cannot.
+    """
+    if minutes > 0:
+        raise LivefakeError(
+            f"This version makes a persona's pictures only; {minutes:g} minutes of fine-tuning were asked for.",
+            "Leave --minutes out.",
+        )
+
+
 def personal_network(takes: Path, draft: Path, folder: Path, minutes: float) -> Mapping[str, Path]:
     """Fine-tune the swap network on a person's takes.
 
@@ -108,13 +122,9 @@ def personal_network(takes: Path, draft: Path, folder: Path, minutes: float) -> 
         Files for the pack, by name; none where nothing was trained.
 
     Raises:
-        LivefakeError: training was asked for.
+        LivefakeError: see ``check_training``.
     """
-    if minutes > 0:
-        raise LivefakeError(
-            f"This version makes a persona's pictures only; {minutes:g} minutes of fine-tuning were asked for.",
-            "Leave --minutes out.",
-        )
+    check_training(minutes)
     return {}
 
 
@@ -128,7 +138,7 @@ def _gather(footage: list[Path], folder: Path, book: GrantBook, grant: Grant, co
             f"The face of {grant.subject}'s grant {grant.id} is not kept here, so nobody can be compared with it.",
             "Ask for a new grant: livefake grants sign",
         )
-    eyes = _eyes(console)
+    eyes = look_at_footage(console.print)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with ProgressBar(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("Reading", total=None)
@@ -145,7 +155,16 @@ def _gather(footage: list[Path], folder: Path, book: GrantBook, grant: Grant, co
         return gather(footage, folder, eyes, template, clock=monotonic, tell=tell)
 
 
-def _eyes(console: Console) -> Eyes:
+def look_at_footage(tell: Callable[[str], None]) -> Eyes:
+    """The networks that look at footage, fetched first where they are not there.
+
+    Args:
+        tell: takes one line of progress at a time.
+
+    Raises:
+        EngineError: dlib is not installed, or a network cannot be loaded.
+        WeightsError: a network cannot be fetched.
+    """
     from livefake.engine.factory import engines
     from livefake.faces.detect import Detector
     from livefake.faces.identity import IdentityNet, chip
@@ -157,10 +176,9 @@ def _eyes(console: Console) -> Eyes:
     chosen = settings()
     weights = open_weights(chosen)
     if weights.missing():
-        weights.fetch(console.print)
-    with console.status("Loading the models"):
-        detector = engines(chosen.cache, exact=False).load(weights.path("face-detector"))
-        landmarks = engines(chosen.cache, exact=True).load(weights.path("face-mesh"))
+        weights.fetch(tell)
+    detector = engines(chosen.cache, exact=False).load(weights.path("face-detector"))
+    landmarks = engines(chosen.cache, exact=True).load(weights.path("face-mesh"))
     return Eyes(
         Detector(detector),
         LandmarkNet(landmarks),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -157,7 +157,8 @@ def _read(
     write_takes(folder, found.takes)
     # Last: with it the file counts as read.
     write_sightings(folder, found.sightings)
-    return found
+    # As they will be read next time, so that a run that was stopped chooses what an unbroken one does.
+    return replace(found, takes=Takes(folder)[:])
 
 
 def _nothing(name: str, found: Extract) -> str:

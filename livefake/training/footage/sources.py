@@ -97,8 +97,8 @@ def read_frames(path: Path, *, clock: Clock) -> Iterator[tuple[float, Frame]]:
                 continue
             at = float(item.pts * item.time_base)
             first = at if first is None else first
-            # Half a frame early is in time: stamps are rounded.
-            if at - first < due - 0.5 / FASTEST:
+            # A little early is in time: stamps are rounded.
+            if at - first < due - 0.25 / FASTEST:
                 continue
             due = max(due + 1 / FASTEST, at - first)
             yield at - first, item
