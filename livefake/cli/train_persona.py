@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from livefake.trust.consent import Grant
     from livefake.trust.grants import GrantBook
 
-__all__ = ["persona"]
+__all__ = ["look_at_footage", "persona"]
 
 _CHART = "coverage.png"
 
@@ -81,7 +82,7 @@ def persona(
     title = Title(target.name, name, allowed.id)
     folder = work or chosen.data / "training" / "personas" / title.id
     template = _template(book, allowed)
-    eyes = _eyes(console)
+    eyes = look_at_footage(console.print)
     tuning: Tuning | None = None
     if network is not None or minutes or plan:
         need_torch()
@@ -159,7 +160,16 @@ def _gather(footage: list[Path], folder: Path, template: Floats, eyes: Eyes, con
         return gather(footage, folder, eyes, template, clock=monotonic, tell=tell)
 
 
-def _eyes(console: Console) -> Eyes:
+def look_at_footage(tell: Callable[[str], None]) -> Eyes:
+    """The networks that look at footage, fetched first where they are not there.
+
+    Args:
+        tell: takes one line of progress at a time.
+
+    Raises:
+        EngineError: dlib is not installed, or a network cannot be loaded.
+        WeightsError: a network cannot be fetched.
+    """
     from livefake.engine.factory import engines
     from livefake.faces.detect import Detector
     from livefake.faces.identity import IdentityNet, chip
@@ -171,10 +181,9 @@ def _eyes(console: Console) -> Eyes:
     chosen = settings()
     weights = open_weights(chosen)
     if weights.missing():
-        weights.fetch(console.print)
-    with console.status("Loading the models"):
-        detector = engines(chosen.cache, exact=False).load(weights.path("face-detector"))
-        landmarks = engines(chosen.cache, exact=True).load(weights.path("face-mesh"))
+        weights.fetch(tell)
+    detector = engines(chosen.cache, exact=False).load(weights.path("face-detector"))
+    landmarks = engines(chosen.cache, exact=True).load(weights.path("face-mesh"))
     return Eyes(
         Detector(detector),
         LandmarkNet(landmarks),

@@ -197,5 +197,6 @@ def surround(face: Floats, cover: Bytes, mesh: Floats) -> Bytes:
         mean = cv2.GaussianBlur(colours, (0, 0), sigma) / np.maximum(share, 1e-4)
         field = field + np.clip(share * 4, 0, 1) * (mean - field)
     around = cv2.resize(cv2.GaussianBlur(field, (0, 0), 1.5), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    keep = np.clip((depth - 0.004) / 0.03, 0, 1)[..., None]
+    # The landmarks lie a pixel or two beyond the face at times: the outermost rim shows what was behind it.
+    keep = np.clip((depth - 0.015) / 0.03, 0, 1)[..., None]
     return np.asarray(np.clip(around + keep * (face - around) + 0.5, 0, 255), np.uint8)

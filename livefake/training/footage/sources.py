@@ -127,7 +127,7 @@ def read_frames(
             if at >= end - _ROUNDING:
                 return
             # Half a frame early is in time: stamps are rounded.
-            if at < begin - _ROUNDING or at < due - 0.5 / FASTEST:
+            if at < begin - _ROUNDING or at < due - 0.25 / FASTEST:
                 continue
             due = max(due + 1 / FASTEST, at)
             yield at, item
