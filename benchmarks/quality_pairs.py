@@ -15,7 +15,7 @@ from livefake.faces.landmarks import LandmarkNet, crop_for_points
 from livefake.frame import Box, Bytes, Face, Floats, Frame
 from livefake.swap.base import Swapper
 from livefake.swap.guide import lay_over
-from livefake.swap.refine import Finisher
+from livefake.swap.refine import Finisher, without_specks
 from livefake.training.batches import LIVE, Example, Pairs, example
 from livefake.training.samples import Sample
 
@@ -159,7 +159,7 @@ def _ways(one: Example, sample: Sample, finisher: Finisher, swapper: Swapper, li
         solid[patch.box.top : patch.box.bottom, patch.box.left : patch.box.right] = patch.solid
     made = finisher(one.planes)
     face = np.ascontiguousarray(np.clip(made[:3] * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0))
-    mask = np.minimum(solid, np.clip(made[3] * 510, 0, 255).astype(np.uint8))
+    mask = np.minimum(solid, np.clip(without_specks(made[3]) * 510, 0, 255).astype(np.uint8))
     return {
         "mesh": _Shown(guide, guide, np.ascontiguousarray(one.planes[10])),
         "network": _Shown(face, lay_over(live, face, mask), mask),

@@ -17,7 +17,7 @@ from livefake.errors import EngineError
 from livefake.faces.geometry import INNER_MOUTH, OUTLINE
 from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch
 from livefake.swap.guide import CHANNELS, kept_alive, lay_over, net_planes
-from livefake.swap.refine import OFF, Finisher, Refine
+from livefake.swap.refine import OFF, Finisher, Refine, without_specks
 
 SIDE = 64
 MOMENT = 3000
@@ -103,6 +103,19 @@ def test_the_mask_never_reaches_beyond_the_face_and_opens_for_what_is_in_front(t
     patch = settled(Refine({SIDE: network(tmp_path, change=0.0, mask=0.125)}))
     assert patch.mask[0, 0] == 0
     assert abs(int(patch.mask[30, 60]) - 64) <= 1
+
+
+def test_specks_in_the_mask_are_filled_and_large_things_stay() -> None:
+    mask = np.ones((256, 256), np.float32)
+    mask[40:50, 40:50] = 0.1
+    assert without_specks(mask).min() == 1
+    mask[100:200, 20:60] = 0
+    # A frame of glasses is thin and long.
+    mask[60:64, 20:230] = 0
+    found = without_specks(mask)
+    assert found[45, 45] == 1
+    assert found[150, 40] == 0
+    assert found[62, 120] == 0
 
 
 def test_it_fades_in_from_what_the_mesh_warp_shows(tmp_path: Path) -> None:

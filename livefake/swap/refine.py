@@ -21,12 +21,41 @@ from livefake.frame import Bytes, Floats, Frame, Patch
 from livefake.swap.finish import finish
 from livefake.swap.guide import CHANNELS, crop_for_net, kept_alive, lay_over, net_planes
 
-__all__ = ["OFF", "Finisher", "Refine"]
+__all__ = ["OFF", "Finisher", "Refine", "without_specks"]
 
 OFF: Final = 0
 """The rung on which the mesh warp is shown as it is."""
+_DOUBT: Final = 0.5
+_SPECK: Final = 0.006
+"""Area of the largest hole in the mask that is a speck, as a share of the crop."""
 _FADE: Final[Nanos] = 300_000_000
 """From mesh warp to network and back, nanoseconds: nobody sees the moment."""
+
+
+def without_specks(mask: Floats) -> Floats:
+    """A mask without its small holes.
+
+    A hand, a fringe or a frame of glasses is one large piece. A speck is a highlight or a mole that was taken for
+    something in front of the face, and would show the performer's skin.
+
+    Args:
+        mask: (S, S) float32, 1 where the persona shows.
+
+    Returns:
+        (S, S) float32, the mask itself where there is no speck.
+    """
+    holes = (mask < _DOUBT).astype(np.uint8)
+    count, labels, facts, _ = cv2.connectedComponentsWithStats(holes, connectivity=8)
+    small = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] < _SPECK * mask.size)
+    # The first label is all that is no hole.
+    small = small[small > 0]
+    if not small.size:
+        return mask
+    chosen = np.zeros(count, np.uint8)
+    chosen[small] = 1
+    # A little wider, because a hole has a soft rim.
+    specks = cv2.dilate(chosen[labels], np.ones((5, 5), np.uint8)) > 0
+    return np.where(specks, np.float32(1), mask).astype(np.float32)
 
 
 class Finisher:
@@ -143,7 +172,7 @@ class Refine:
         change = np.empty((*size, 4), np.float32)
         np.multiply(np.moveaxis(made[:3], 0, 2), 255, out=change[..., :3])
         change[..., :3] -= guide
-        change[..., 3] = made[3]
+        change[..., 3] = without_specks(made[3])
         region = (patch.box.width, patch.box.height)
         spread = np.asarray(cv2.warpAffine(change, inverse(placed), region, flags=cv2.INTER_LINEAR), np.float32)
         pixels, mask = np.empty_like(patch.pixels), np.empty_like(patch.mask)

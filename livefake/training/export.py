@@ -33,7 +33,21 @@ OPSET: Final = 17
 INPUT: Final = "planes"
 OUTPUT: Final = "made"
 OPERATORS: Final = frozenset(
-    {"Add", "AveragePool", "Cast", "Clip", "Concat", "Conv", "DepthToSpace", "Mul", "Relu", "Resize", "Sigmoid", "Slice", "Sub"}
+    {
+        "Add",
+        "AveragePool",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Conv",
+        "DepthToSpace",
+        "Mul",
+        "Relu",
+        "Resize",
+        "Sigmoid",
+        "Slice",
+        "Sub",
+    }
 )
 """What a graph may be made of; int8 adds QuantizeLinear and DequantizeLinear."""
 _BATCH, _SIDE = "N", "S"

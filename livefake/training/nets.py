@@ -27,7 +27,7 @@ _COVER: Final = slice(10, 14)
 """Planes that the mask looks at closely: where the guide is meant to show, and the live picture."""
 _KEEP: Final = slice(9, 10)
 """The plane of live eyes and mouth, where the picture is free."""
-_CELL: Final = 16
+_CELL: Final = 32
 """Side of the cells in which skin may change, pixels."""
 _REACH: Final = 1.6
 """The residual lies between minus and plus half of this: enough to turn most colours into most others."""
@@ -72,7 +72,7 @@ class _Rise(nn.Module):
 class RefineNet(nn.Module):
     """Finishes a warped persona; knows no persona, so one set of weights serves all.
 
-    On skin it changes light and colour only, in cells of 16 pixels: what a face is known by, brows, nose and the lines
+    On skin it changes light and colour only, in cells of 32 pixels: what a face is known by, brows, nose and the lines
     around them, stays the guide's. A network that was free to change it learnt to leave out what it could not predict
     and moved half-way back to the performer. Eyes and the inside of the mouth it may draw anew. The picture is made
     without a sharp look at the live skin; a small branch of its own sees the live picture as it is and only says what
