@@ -45,7 +45,7 @@ def main() -> None:
     console = Console(stderr=True)
     studio = open_studio(console, settings())
     clip = list(frames_of(str(models_folder() / "demo" / "performer.mp4"), max(_MOMENTS) + 1))
-    live = [_middle(clip[moment]) for moment in _MOMENTS]
+    live = [_small(clip[moment]) for moment in _MOMENTS]
     worn: dict[str, list[Bytes]] = {}
     with console.status("Wearing each persona"):
         for card in studio.personas:
@@ -66,15 +66,12 @@ def _worn(studio: Studio, persona: str, clip: list[Bytes]) -> list[Bytes]:
     )
     shown = [rig(Frame.from_bgr(picture, pts=number * 3000)) for number, picture in enumerate(clip)]
     kept = [shown[moment] for moment in _MOMENTS]
-    return [_middle(sealed.frame.bgr()) for sealed in kept if sealed is not None]
+    return [_small(sealed.frame.bgr()) for sealed in kept if sealed is not None]
 
 
-def _middle(picture: Bytes) -> Bytes:
-    """The head, and the label above it."""
-    height, width = picture.shape[:2]
-    half = height * 8 // 9
-    left = width - half - height // 5
-    return np.asarray(cv2.resize(picture[:, left : left + half], (448, 504), interpolation=cv2.INTER_AREA), np.uint8)
+def _small(picture: Bytes) -> Bytes:
+    """The whole picture, label included."""
+    return np.asarray(cv2.resize(picture, (448, 252), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _half(picture: Bytes) -> Bytes:
