@@ -195,4 +195,4 @@ async def test_a_picture_too_small_for_the_label_shows_nothing_but_a_larger_card
     await running.run()
     assert screen.pictures
     assert all(sealed.card for sealed in screen.pictures)
-    assert running.report().quality == "mesh warp"
+    assert running.report().quality == "mesh warp and network at 256 pixels"
