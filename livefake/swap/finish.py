@@ -34,7 +34,8 @@ def finish(  # noqa: PLR0917 - compiled code: arguments by position
         live: (H, W, 3) uint8 BGR, the picture behind the patch.
         warp: (H, W, 3) uint8 BGR, the mesh warp in the live colours.
         skin, solid: (H, W) uint8, see ``Patch``.
-        change: (H, W, 4) float32: what the network adds to blue, green and red, levels; and its mask, 0..1.
+        change: (H, W, 4) float32: what the network adds to blue, green and red, levels; and its mask, -255 where
+            something is in front of the face to 0 where the persona shows.
         strength: 0..1, how much of the network's work is taken.
         pixels: (H, W, 3) uint8, written.
         mask: (H, W) uint8, written.
@@ -49,7 +50,7 @@ def finish(  # noqa: PLR0917 - compiled code: arguments by position
                 continue
             share = min(1.0, float(skin[y, x]) / reach)
             # Where the network is in doubt the persona shows: better a hand painted over than a face laid bare.
-            wanted = min(reach, 510.0 * change[y, x, 3])
+            wanted = max(0.0, min(reach, 2.0 * (255.0 + change[y, x, 3])))
             mask[y, x] = int(reach + strength * (wanted - reach) + 0.5)
             for channel in range(3):
                 behind = float(live[y, x, channel])

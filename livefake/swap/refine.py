@@ -169,12 +169,17 @@ class Refine:
         guide = lay_over(live, front, cover)
         keep = kept_alive(transform(patch.face.points, matrix), net.size)
         made = net(net_planes(live, guide, keep, cover))
-        change = np.empty((*size, 4), np.float32)
-        np.multiply(np.moveaxis(made[:3], 0, 2), 255, out=change[..., :3])
-        change[..., :3] -= guide
-        change[..., 3] = without_specks(made[3])
+        planes = cv2.merge([made[0], made[1], made[2], without_specks(made[3])])
+        # In one pass: levels to add, and the mask from -255 (open) to 0 (the persona shows).
+        before = cv2.cvtColor(guide, cv2.COLOR_BGR2BGRA)
+        change = cv2.addWeighted(planes, 255, before, -1, 0, dtype=cv2.CV_32F)
         region = (patch.box.width, patch.box.height)
-        spread = np.asarray(cv2.warpAffine(change, inverse(placed), region, flags=cv2.INTER_LINEAR), np.float32)
+        spread = np.asarray(
+            cv2.warpAffine(
+                change, inverse(placed), region, flags=cv2.INTER_LINEAR, borderValue=(0.0, 0.0, 0.0, -255.0)
+            ),
+            np.float32,
+        )
         pixels, mask = np.empty_like(patch.pixels), np.empty_like(patch.mask)
         behind = frame.roi(patch.box)
         finish(behind, patch.pixels, patch.skin, patch.solid, spread, self._strength, pixels, mask)
