@@ -109,7 +109,16 @@ class Studio:
                 not make the pack.
         """
         card = find_persona(self._personas, persona, *self._more)
-        gate = self._gate(card, output) if card.kind is not Kind.FICTIONAL else None
+        gate = None
+        if card.kind is not Kind.FICTIONAL:
+            gate = self._gate(card, output)
+        elif card.folder.parent != self._personas:
+            # A real person's pack whose card was rewritten would look just like this.
+            raise ConsentError(
+                f"{card.title} lies among the personas of this installation's own and says that it is fictional; only "
+                "signed packs of real people are worn from there.",
+                "A fictional persona belongs in livefake's own models/personas folder.",
+            )
         # A pack that was made anew is another one, and so is its signature.
         key = f"{card.folder}:{card.signature}"
         with self._lock:

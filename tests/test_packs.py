@@ -331,3 +331,16 @@ def test_a_frame_whose_decision_fails_does_not_open_the_gate_for_the_next(book: 
         with pytest.raises(OSError, match="clock"):
             gate(frame)
         assert "consent" not in frame.done
+
+
+@pytest.mark.models
+def test_a_real_persons_pack_that_says_it_is_fictional_is_not_worn(
+    people: Studio, book: GrantBook, packs: Path
+) -> None:
+    pack = person_pack(packs, enter(book).id)
+    sign_pack(pack, book.key)
+    card = pack / "persona.toml"
+    lines = card.read_text("utf-8").replace('kind = "person"', 'kind = "fictional"').splitlines(keepends=True)
+    card.write_text("".join(line for line in lines if not line.startswith(("grant", "signature"))), "utf-8")
+    with pytest.raises(ConsentError, match="says that it is fictional"):
+        people.outfit("zoe")

@@ -73,7 +73,13 @@ def test_the_studio_opens_a_personas_own_network(pack: Path, tmp_path: Path) -> 
     assert replace(card, files={"refine.onnx": ""}).networks == (pack / "refine.onnx", pack / "refine.onnx")
     assert replace(card, files={}).networks is None
     weights = Weights(models_folder() / "manifest.toml", read_settings(os.environ).cache / "weights")
-    mine = Studio(models_folder(), weights, tmp_path / "cache", issuer=1, packs=pack.parent)
+    # Fictional personas are worn from the program's own folder only.
+    models = tmp_path / "models"
+    (models / "personas").mkdir(parents=True)
+    (models / "mesh").symlink_to(models_folder() / "mesh")
+    for folder in (pack, models_folder() / "personas" / "mara"):
+        (models / "personas" / folder.name).symlink_to(folder)
+    mine = Studio(models, weights, tmp_path / "cache", issuer=1)
     own, general = mine.outfit("anna").finishers(), mine.outfit("mara").finishers()
     assert own.keys() == general.keys()
     side = min(own)
