@@ -44,7 +44,7 @@ def synth(
     answer: Annotated[
         Answer,
         typer.Option(help="What is right: the persona's skin on the performer's shape, or its picture on the mesh."),
-    ] = Answer.SHAPE,
+    ] = Answer.MESH,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as there are cores.")] = None,
 ) -> None:
     """Render pairs of fictional people with the exact answer of a swap.
