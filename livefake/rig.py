@@ -155,8 +155,9 @@ class Rig:
 
     def wear(self, outfit: Outfit) -> None:
         """Change the persona; no frame sees half of the change."""
-        self._swap, self._pipeline = self._dress(outfit, self._hide.how)
+        # First: it starts from nothing, so a frame of the old persona just loses it.
         self._refine.wear(outfit.finishers())
+        self._swap, self._pipeline = self._dress(outfit, self._hide.how)
         self._colour.forget()
 
     def set_tone(self, share: float) -> None:

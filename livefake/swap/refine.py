@@ -123,8 +123,12 @@ class Refine:
 
     def wear(self, finishers: Mapping[int, Finisher]) -> None:
         """Change the network, from the next frame on; as good as before where the new one has that size."""
-        before, self._finishers = self._finishers, dict(finishers)
-        if self.rung not in self.rungs or not before:
+        stays = bool(self._finishers) and self.rung in (*finishers, OFF)
+        if not stays:
+            # Part of both ladders: whoever looks in between finds a rung that there is.
+            self.rung = OFF
+        self._finishers = dict(finishers)
+        if not stays:
             self.rung = self.rungs[0]
         self.restart()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +20,7 @@ from livefake.training.guide import matched_guide
 from livefake.training.samples import Sample, Shard
 from livefake.training.tone import measure_tone, move_tone
 
-__all__ = ["LIVE", "Example", "Pairs", "draw_batch", "example", "resized", "stack"]
+__all__ = ["LIVE", "Example", "Pairs", "draw_batch", "drawn_ahead", "example", "resized", "stack"]
 
 LIVE: Final = slice(11, 14)
 """The planes of the input that hold the live picture."""
@@ -166,6 +168,22 @@ def draw_batch(pairs: Pairs, size: int, random: np.random.Generator, *, side: in
         sample = pairs[index] if side is None else resized(pairs[index], side)
         examples.append(example(sample, hint=bool(told), beard=np.random.default_rng(beard) if beard else None))
     return stack(examples, mirrored)
+
+
+def drawn_ahead(draw: Callable[[int], Example], step: int) -> Generator[Example]:
+    """Batches without end, each prepared while the one before it is learnt from.
+
+    Args:
+        draw: makes the batch of a step; called on a thread of its own.
+        step: the first one.
+    """
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(draw, step)
+        while True:
+            step += 1
+            ready = coming.result()
+            coming = ahead.submit(draw, step)
+            yield ready
 
 
 def stack(examples: list[Example], mirrored: NDArray[np.bool_] | None = None) -> Example:

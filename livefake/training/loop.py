@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 
 from livefake.clock import Clock, seconds
 from livefake.machine import describe_machine
-from livefake.training.batches import Example, Pairs, draw_batch
+from livefake.training.batches import Example, Pairs, draw_batch, drawn_ahead
 from livefake.training.judge import BUCKETS, before_and_after, judge
 from livefake.training.losses import Shares
 from livefake.training.memory import hold_memory
@@ -201,7 +200,7 @@ def _facts(plan: Plan, trainer: Trainer, pairs: int, size: int) -> dict[str, str
 
 
 def _batches(pairs: Pairs, plan: Plan, step: int) -> Generator[Example]:
-    """Batches without end from that step on, each prepared while the one before it is learnt from."""
+    """Batches without end from that step on; the sides of their crops are drawn too."""
     full = pairs[0].live.shape[0]
 
     def draw(step: int) -> Example:
@@ -210,10 +209,4 @@ def _batches(pairs: Pairs, plan: Plan, step: int) -> Generator[Example]:
         side = max(STEP, round(full * share) // STEP * STEP)
         return draw_batch(pairs, round(plan.batch * (full / side) ** 2) // 4 * 4, random, side=side)
 
-    with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(draw, step)
-        while True:
-            step += 1
-            ready = coming.result()
-            coming = ahead.submit(draw, step)
-            yield ready
+    return drawn_ahead(draw, step)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +19,7 @@ from livefake.clock import Clock, seconds
 from livefake.errors import BadInput, LivefakeError
 from livefake.resources import models_folder
 from livefake.swap.mesh import read_triangles
-from livefake.training.batches import Example, Pairs
+from livefake.training.batches import Example, Pairs, drawn_ahead
 from livefake.training.footage.takes import Takes
 from livefake.training.judge import judge
 from livefake.training.losses import Shares
@@ -233,7 +232,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _batches(practice: Practice, job: Job, step: int) -> Generator[Example]:
-    """Batches without end from that step on, each prepared while the one before it is learnt from."""
+    """Batches without end from that step on; the sides of their crops are drawn too."""
 
     def draw(step: int) -> Example:
         random = batch_random(job.seed + 1, step)
@@ -241,10 +240,4 @@ def _batches(practice: Practice, job: Job, step: int) -> Generator[Example]:
         side = max(SMALLEST, round(job.side * share) // STEP * STEP)
         return practice.batch(step, round(job.batch * (job.side / side) ** 2) // 4 * 4, side)
 
-    with ThreadPoolExecutor(1) as ahead:
-        coming = ahead.submit(draw, step)
-        while True:
-            step += 1
-            ready = coming.result()
-            coming = ahead.submit(draw, step)
-            yield ready
+    return drawn_ahead(draw, step)
