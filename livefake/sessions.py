@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from livefake.clock import Clock, Nanos
@@ -14,6 +14,7 @@ from livefake.errors import Busy, LivefakeError, NotFound
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.flow.timing import Timings
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Painter, Source
 from livefake.rig import Rig
 from livefake.session import Others, Session, Tally
@@ -47,6 +48,7 @@ class Entry:
         id: for the performer's page; unguessable.
         view_key: for viewers; unguessable, and says nothing about ``id``.
         session: the session.
+        broadcast: its sink for everything that is encoded once and taken by many.
         closed: set when it has ended.
         task: runs it.
     """
@@ -54,6 +56,7 @@ class Entry:
     id: str
     view_key: str
     session: Session
+    broadcast: Broadcast
     closed: asyncio.Event
     task: asyncio.Task[None] = field(repr=False)
 
@@ -67,14 +70,25 @@ class Sessions:
         latency: age that a picture should not exceed, nanoseconds.
         painter: draws hold cards.
         clock: the service's monotonic clock.
+        broadcast: makes each session's.
     """
 
-    def __init__(self, studio: Studio, *, capacity: int, latency: Nanos, painter: Painter, clock: Clock) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        *,
+        capacity: int,
+        latency: Nanos,
+        painter: Painter,
+        clock: Clock,
+        broadcast: Callable[[], Broadcast],
+    ) -> None:
         self.capacity = capacity
         self._studio = studio
         self._latency = latency
         self._painter = painter
         self._clock = clock
+        self._broadcast = broadcast
         self._entries: dict[str, Entry] = {}
         self._opening = 0
 
@@ -115,7 +129,11 @@ class Sessions:
             clock=self._clock,
         )
         id = secrets.token_urlsafe(16)
-        entry = Entry(id, secrets.token_urlsafe(16), session, asyncio.Event(), asyncio.create_task(session.run()))
+        broadcast = self._broadcast()
+        session.add(broadcast)
+        entry = Entry(
+            id, secrets.token_urlsafe(16), session, broadcast, asyncio.Event(), asyncio.create_task(session.run())
+        )
         entry.task.add_done_callback(lambda task: self._ended(entry, task))
         self._entries[id] = entry
         return entry

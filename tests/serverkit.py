@@ -15,7 +15,9 @@ from livefake.clock import FakeClock
 from livefake.errors import BadRequest, Busy, NotFound
 from livefake.flow.timing import Timing
 from livefake.frame import Frame
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.webrtc.bitrate import Bitrate
 from livefake.server.app import build_app
 from livefake.server.service import Service
 from livefake.session import Others, Report, State
@@ -144,6 +146,7 @@ class LocalEntry:
     session: LocalSession
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     view_key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    broadcast: Broadcast = field(default_factory=lambda: Broadcast(bitrate=Bitrate(), clock=FakeClock()))
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -209,7 +212,7 @@ class House:
             sessions=self.sessions,
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),
             performer=lambda: _kept(self.performers),
-            viewer=lambda: _kept(self.viewers),
+            viewer=lambda _: _kept(self.viewers),
             clock=FakeClock(),
             engine="none",
             web=_web(folder),

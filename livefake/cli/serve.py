@@ -109,6 +109,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         LivefakeError: a model, a persona or a folder is missing or damaged.
     """
     from livefake.clock import monotonic, nanos
+    from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
@@ -126,10 +127,11 @@ def build_service(settings: Settings, console: Console) -> Service:
             latency=nanos(settings.latency_ms),
             painter=CardPainter(),
             clock=monotonic,
+            broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic),
         ),
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
-        viewer=lambda: ViewerPeer(clock=monotonic, bitrate=bitrate),
+        viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate),
         clock=monotonic,
         engine=studio.engine,
         web=web_folder(),

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
 from livefake.session import Others, Report
 from livefake.sessions import Order
@@ -15,9 +16,6 @@ __all__ = ["OpenSession", "PerformerPort", "RunningSession", "SessionBook", "Vie
 
 class ViewerPort(Protocol):
     """A WebRTC connection that carries finished pictures to one viewer."""
-
-    @property
-    def sink(self) -> Sink: ...
 
     async def accept(self, sdp: str) -> str:
         """Negotiate: the browser's offer in, the answer out.
@@ -37,7 +35,10 @@ class ViewerPort(Protocol):
 
 
 class PerformerPort(ViewerPort, Protocol):
-    """A WebRTC connection that also brings the camera."""
+    """A WebRTC connection that brings the camera and takes the pictures back."""
+
+    @property
+    def sink(self) -> Sink: ...
 
     @property
     def source(self) -> Source: ...
@@ -74,6 +75,9 @@ class OpenSession(Protocol):
 
     @property
     def session(self) -> RunningSession: ...
+
+    @property
+    def broadcast(self) -> Broadcast: ...
 
     @property
     def closed(self) -> asyncio.Event: ...
