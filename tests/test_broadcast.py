@@ -71,6 +71,7 @@ async def test_a_feed_can_be_decoded(broadcast: Broadcast, clock: FakeClock, for
     assert [picture.key for picture in pictures] == [True, False, False, False, False]
     assert [picture.ticks for picture in pictures] == [0, 2970, 5940, 8910, 11880]
     decoder = av.CodecContext.create(format.lower(), "r")
+    assert isinstance(decoder, av.VideoCodecContext)
     levels = []
     for picture in pictures:
         for frame in decoder.decode(av.Packet(picture.data)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import av
 from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
@@ -25,7 +27,7 @@ class FeedTrack(MediaStreamTrack):
         super().__init__()
         self._feed = feed
 
-    async def recv(self) -> av.Packet:
+    async def recv(self) -> av.Packet[Any]:
         """The next picture.
 
         Raises:
@@ -34,7 +36,7 @@ class FeedTrack(MediaStreamTrack):
         picture = await self._feed.take()
         if picture is None:
             raise MediaStreamError
-        packet = av.Packet(picture.data)
+        packet: av.Packet[Any] = av.Packet(picture.data)
         packet.pts = packet.dts = picture.ticks
         packet.time_base = RTP_CLOCK
         return packet
