@@ -60,7 +60,7 @@ class Settings:
         token: the secret in the printed address; 22 to 128 letters, digits, ``-`` and ``_``. New at each start.
         latency_ms: how old a picture may be when it is shown, 20..2000 milliseconds after it arrived.
         bitrate: bits a second of each outgoing 1280 x 720 video, 100 000..20 000 000; smaller pictures get less.
-        tls_cert: certificate chain for HTTPS, PEM; with ``tls_key``. Browsers give a page that comes from another machine
+        tls_cert: certificate chain for HTTPS, PEM; with ``tls_key``. Browsers give a page that another machine serves
             the camera over HTTPS only.
         tls_key: its private key, PEM, without a password.
         allowed_hosts: further names in the Host header, ``name`` (any port) or ``name:port``, for a reverse proxy.
