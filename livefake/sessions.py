@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from livefake.clock import Clock, Nanos
@@ -16,6 +16,7 @@ from livefake.flow.outcome import Observer
 from livefake.flow.timing import Timings
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Painter, Source
+from livefake.outputs import MakeOutput, OutputKind, Outputs, Taps
 from livefake.rig import Rig
 from livefake.session import Others, Session, Tally
 from livefake.studio import Studio
@@ -49,6 +50,7 @@ class Entry:
         view_key: for viewers; unguessable, and says nothing about ``id``.
         session: the session.
         broadcast: its sink for everything that is encoded once and taken by many.
+        outputs: its ways out beside browsers and players.
         closed: set when it has ended.
         task: runs it.
     """
@@ -57,6 +59,7 @@ class Entry:
     view_key: str
     session: Session
     broadcast: Broadcast
+    outputs: Outputs
     closed: asyncio.Event
     task: asyncio.Task[None] = field(repr=False)
 
@@ -71,6 +74,7 @@ class Sessions:
         painter: draws hold cards.
         clock: the service's monotonic clock.
         broadcast: makes each session's.
+        makers: the outputs that there are, by kind.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Sessions:
         painter: Painter,
         clock: Clock,
         broadcast: Callable[[], Broadcast],
+        makers: Mapping[OutputKind, MakeOutput] | None = None,
     ) -> None:
         self.capacity = capacity
         self._studio = studio
@@ -89,6 +94,7 @@ class Sessions:
         self._painter = painter
         self._clock = clock
         self._broadcast = broadcast
+        self._makers = makers or {}
         self._entries: dict[str, Entry] = {}
         self._opening = 0
 
@@ -131,12 +137,26 @@ class Sessions:
         id = secrets.token_urlsafe(16)
         broadcast = self._broadcast()
         session.add(broadcast)
+        outputs = Outputs(Taps(session, broadcast, number), self._makers, clock=self._clock)
         entry = Entry(
-            id, secrets.token_urlsafe(16), session, broadcast, asyncio.Event(), asyncio.create_task(session.run())
+            id=id,
+            view_key=secrets.token_urlsafe(16),
+            session=session,
+            broadcast=broadcast,
+            outputs=outputs,
+            closed=asyncio.Event(),
+            task=asyncio.create_task(self._run(session, outputs)),
         )
         entry.task.add_done_callback(lambda task: self._ended(entry, task))
         self._entries[id] = entry
         return entry
+
+    @staticmethod
+    async def _run(session: Session, outputs: Outputs) -> None:
+        try:
+            await session.run()
+        finally:
+            await outputs.close()
 
     def _rig(self, order: Order, number: int, observers: Sequence[Observer]) -> Rig:
         """May read a persona from disk: not for the event loop."""

@@ -18,6 +18,7 @@ from livefake.frame import Frame
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.outputs import OutputKind, Outputs, Reading, Taps
 from livefake.server.app import build_app
 from livefake.server.service import Service
 from livefake.session import Others, Report, State
@@ -61,6 +62,26 @@ class QuietSink:
 
     async def close(self) -> None:
         return None
+
+
+class QuietOutput:
+    """A way out that sends nothing, and knows one address that it refuses."""
+
+    def __init__(self, taps: Taps, target: str) -> None:
+        del taps
+        if not target.startswith("rtmp://"):
+            raise BadRequest("The address should begin with rtmp://, and does not.")
+        self.place = target
+        self._over = asyncio.Event()
+
+    def read(self) -> Reading:
+        return Reading(frames=3, running=True)
+
+    async def run(self) -> None:
+        await self._over.wait()
+
+    async def close(self) -> None:
+        self._over.set()
 
 
 class LocalPeer:
@@ -147,7 +168,12 @@ class LocalEntry:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     view_key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     broadcast: Broadcast = field(default_factory=lambda: Broadcast(bitrate=Bitrate(), clock=FakeClock()))
+    outputs: Outputs = field(init=False)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        taps = Taps(self.session, self.broadcast, self.session.number)
+        self.outputs = Outputs(taps, {OutputKind.PUSH: QuietOutput}, clock=FakeClock())
 
 
 class LocalSessions:

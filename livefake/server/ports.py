@@ -8,6 +8,7 @@ from typing import Protocol
 
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.outputs import Outputs
 from livefake.session import Others, Report
 from livefake.sessions import Order
 
@@ -78,6 +79,9 @@ class OpenSession(Protocol):
 
     @property
     def broadcast(self) -> Broadcast: ...
+
+    @property
+    def outputs(self) -> Outputs: ...
 
     @property
     def closed(self) -> asyncio.Event: ...
