@@ -18,6 +18,7 @@ from livefake.clock import Clock, Nanos
 from livefake.errors import BadRequest, Busy, LivefakeError, NotFound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink
+from livefake.media.sound.bus import SoundBus
 
 __all__ = ["MakeOutput", "Output", "OutputKind", "OutputReport", "OutputState", "Outputs", "Reading", "Taps"]
 
@@ -112,11 +113,13 @@ class Taps:
     Attributes:
         session: for sinks that take raw pictures.
         broadcast: for takers of encoded ones.
+        sound: the microphone that belongs to them.
         number: of the session, as the watermark carries it.
     """
 
     session: Host
     broadcast: Broadcast
+    sound: SoundBus
     number: int
 
 

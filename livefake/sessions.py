@@ -16,6 +16,7 @@ from livefake.flow.outcome import Observer
 from livefake.flow.timing import Timings
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Painter, Source
+from livefake.media.sound.bus import SoundBus
 from livefake.outputs import MakeOutput, OutputKind, Outputs, Taps
 from livefake.rig import Rig
 from livefake.session import Others, Session, Tally
@@ -50,6 +51,7 @@ class Entry:
         view_key: for viewers; unguessable, and says nothing about ``id``.
         session: the session.
         broadcast: its sink for everything that is encoded once and taken by many.
+        sound: the microphone that belongs to it.
         outputs: its ways out beside browsers and players.
         closed: set when it has ended.
         task: runs it.
@@ -59,6 +61,7 @@ class Entry:
     view_key: str
     session: Session
     broadcast: Broadcast
+    sound: SoundBus
     outputs: Outputs
     closed: asyncio.Event
     task: asyncio.Task[None] = field(repr=False)
@@ -137,25 +140,28 @@ class Sessions:
         id = secrets.token_urlsafe(16)
         broadcast = self._broadcast()
         session.add(broadcast)
-        outputs = Outputs(Taps(session, broadcast, number), self._makers, clock=self._clock)
+        sound = SoundBus()
+        outputs = Outputs(Taps(session, broadcast, sound, number), self._makers, clock=self._clock)
         entry = Entry(
             id=id,
             view_key=secrets.token_urlsafe(16),
             session=session,
             broadcast=broadcast,
+            sound=sound,
             outputs=outputs,
             closed=asyncio.Event(),
-            task=asyncio.create_task(self._run(session, outputs)),
+            task=asyncio.create_task(self._run(session, sound, outputs)),
         )
         entry.task.add_done_callback(lambda task: self._ended(entry, task))
         self._entries[id] = entry
         return entry
 
     @staticmethod
-    async def _run(session: Session, outputs: Outputs) -> None:
+    async def _run(session: Session, sound: SoundBus, outputs: Outputs) -> None:
         try:
             await session.run()
         finally:
+            sound.close()
             await outputs.close()
 
     def _rig(self, order: Order, number: int, observers: Sequence[Observer]) -> Rig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from livefake.flow.timing import Timing
 from livefake.frame import Frame
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.outputs import OutputKind, Outputs, Reading, Taps
 from livefake.server.app import build_app
@@ -99,6 +100,9 @@ class LocalPeer:
             raise BadRequest("The offer should be SDP, and is not.")
         return "v=0\r\ns=answer\r\n"
 
+    def hear(self, listener: Callable[[Chunk], None]) -> None:
+        self.listener = listener
+
     async def wait_closed(self) -> None:
         await self._over.wait()
 
@@ -168,11 +172,12 @@ class LocalEntry:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     view_key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     broadcast: Broadcast = field(default_factory=lambda: Broadcast(bitrate=Bitrate(), clock=FakeClock()))
+    sound: SoundBus = field(default_factory=SoundBus)
     outputs: Outputs = field(init=False)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        taps = Taps(self.session, self.broadcast, self.session.number)
+        taps = Taps(self.session, self.broadcast, self.sound, self.session.number)
         self.outputs = Outputs(taps, {OutputKind.PUSH: QuietOutput}, clock=FakeClock())
 
 

@@ -11,6 +11,7 @@ from livefake.clock import FakeClock
 from livefake.errors import BadRequest, Busy, LivefakeError, NotFound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink
+from livefake.media.sound.bus import SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.outputs import Output, OutputKind, Outputs, OutputState, Reading, Taps
 
@@ -43,7 +44,7 @@ class Stage:
         self.pauses: list[float] = []
         self.refusals: list[LivefakeError] = []
         self.outputs = Outputs(
-            Taps(self, Broadcast(bitrate=Bitrate(), clock=self.clock), 7),
+            Taps(self, Broadcast(bitrate=Bitrate(), clock=self.clock), SoundBus(), 7),
             {OutputKind.PUSH: self.make},
             clock=self.clock,
             sleep=self.sleep,

@@ -29,6 +29,7 @@ from livefake.frame import Box, Face, Frame
 from livefake.media.encode.coder import Format
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc import peer as peer_module
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.peer import CameraSource, PerformerPeer, ViewerPeer
@@ -264,14 +265,19 @@ async def test_a_viewer_that_lost_a_picture_asks_the_shared_encode(stage: Stage)
     await browser.close()
 
 
-async def test_sound_is_declined(stage: Stage) -> None:
+async def test_sound_is_taken_from_the_performer(stage: Stage) -> None:
     peer, browser = stage.performer(), stage.browser("sendonly", sound=True)
+    heard: asyncio.Queue[Chunk] = asyncio.Queue()
+    peer.hear(heard.put_nowait)
     answer = await browser.join(peer)
     video, sound = answer.split("m=")[1:]
     assert "a=recvonly" in video
-    assert "a=inactive" in sound
+    assert "a=recvonly" in sound
     assert "x-google" not in sound
     await asyncio.wait_for(anext(aiter(peer.source)), 20)
+    chunk = await asyncio.wait_for(heard.get(), 20)
+    assert chunk.samples.shape == (960, 2)
+    assert 0 < monotonic() - chunk.arrived < 5_000_000_000
     await peer.close()
     await browser.close()
 

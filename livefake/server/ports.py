@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.outputs import Outputs
 from livefake.session import Others, Report
 from livefake.sessions import Order
@@ -43,6 +44,10 @@ class PerformerPort(ViewerPort, Protocol):
 
     @property
     def source(self) -> Source: ...
+
+    def hear(self, listener: Callable[[Chunk], None]) -> None:
+        """Hand the microphone's sound to somebody from now on, where the browser sends any."""
+        ...
 
 
 class RunningSession(Protocol):
@@ -82,6 +87,9 @@ class OpenSession(Protocol):
 
     @property
     def outputs(self) -> Outputs: ...
+
+    @property
+    def sound(self) -> SoundBus: ...
 
     @property
     def closed(self) -> asyncio.Event: ...

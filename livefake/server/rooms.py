@@ -11,7 +11,10 @@ from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 from livefake.errors import Busy, NotFound
+from livefake.media.encode.coder import Format
+from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
+from livefake.media.sound.bus import SoundTap
 from livefake.server.ports import OpenSession, PerformerPort, SessionBook, ViewerPort
 from livefake.session import Report
 from livefake.sessions import Order
@@ -170,6 +173,7 @@ class Rooms:
                 entry = await self._sessions.open(order, peer.source)
                 undo.push_async_callback(self._end, entry.id)
                 entry.session.add(peer.sink)
+                peer.hear(entry.sound.put)
                 room = self._rooms[entry.id] = Room(entry, peer)
                 task = asyncio.create_task(self._attend(room))
                 self._tasks.add(task)
@@ -199,6 +203,28 @@ class Rooms:
         if not room.has(viewer):
             raise NotFound("This viewer has already left.")
         await room.dismiss(viewer)
+
+    def tap(self, key: str, name: str) -> tuple[Feed, SoundTap | None]:
+        """Picture and sound of the session with that view key, for a reader that is no browser.
+
+        Args:
+            key: of the session.
+            name: of the reader's kind, for people.
+
+        Returns:
+            Pictures in H.264; sound, where there is any.
+
+        Raises:
+            Busy: the session has all the readers it may have.
+            NotFound: there is no such session.
+        """
+        entry = self._room(key).entry
+        if sum(feed.name == name for hub in entry.broadcast.hubs for feed in hub.feeds) >= VIEWERS:
+            raise Busy(
+                f"A session has at most {VIEWERS} readers of its feed, and this one has them.", "Close one first."
+            )
+        sound = entry.sound.tap(name) if entry.sound.present else None
+        return entry.broadcast.feed(Format.H264, name), sound
 
     def knows(self, key: str) -> None:
         """Check a view key.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import av
@@ -32,9 +32,11 @@ from livefake.frame import Frame
 from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
 from livefake.media.picture import to_frame
+from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.feed_track import FeedTrack
 from livefake.media.webrtc.low_delay import install
+from livefake.media.webrtc.microphone import Microphone
 from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, wanted_format, with_bitrates
 from livefake.media.webrtc.track import SealedTrack, TrackSink
 
@@ -141,7 +143,7 @@ class _Peer:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
             for other in connection.getTransceivers():
                 if other.kind == "audio":
-                    other.direction = "inactive"
+                    other.direction = self._sound_direction()
             await connection.setLocalDescription()
         except Exception as error:
             # What aiortc raises here depends on the line it stumbles over; the offer is the only thing that varies.
@@ -152,6 +154,9 @@ class _Peer:
 
     def _direction(self) -> str:
         return "sendonly"
+
+    def _sound_direction(self) -> str:
+        return "inactive"
 
     def _outgoing(
         self, sdp: str, codecs: list[RTCRtpCodecCapability]
@@ -201,7 +206,8 @@ class PerformerPeer(_Peer):
         self._track = SealedTrack(clock)
         self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
-        self._pump: asyncio.Task[None] | None = None
+        self._microphone = Microphone(clock)
+        self._pumps: list[asyncio.Task[None]] = []
         self._connection.on("track", self._receive)
 
     @property
@@ -214,8 +220,15 @@ class PerformerPeer(_Peer):
         """Where sealed pictures leave."""
         return self._sink
 
+    def hear(self, listener: Callable[[Chunk], None]) -> None:
+        """Hand the microphone's sound to somebody from now on, where the browser sends any."""
+        self._microphone.hear(listener)
+
     def _direction(self) -> str:
         return "sendrecv"
+
+    def _sound_direction(self) -> str:
+        return "recvonly"
 
     def _outgoing(
         self, sdp: str, codecs: list[RTCRtpCodecCapability]
@@ -224,7 +237,9 @@ class PerformerPeer(_Peer):
 
     def _receive(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            self._pump = asyncio.create_task(self._take_pictures(track), name="browser camera")
+            self._pumps.append(asyncio.create_task(self._take_pictures(track), name="browser camera"))
+        else:
+            self._pumps.append(asyncio.create_task(self._microphone.run(track), name="browser microphone"))
 
     async def _take_pictures(self, track: MediaStreamTrack) -> None:
         """Stamp each picture as soon as the decoder hands it out. A camera that ends takes the peer with it."""
@@ -240,9 +255,9 @@ class PerformerPeer(_Peer):
     async def _release(self) -> None:
         await self._sink.close()
         await self._source.close()
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
         await super()._release()
 
 
