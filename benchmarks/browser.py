@@ -30,6 +30,7 @@ __all__ = [
     "grab",
     "hear_interrupts",
     "missing",
+    "read_stamp",
     "serve",
     "stamp",
     "stamp_script",
@@ -151,6 +152,21 @@ def stamp(luma: Bytes, number: int) -> None:
     bits = [1, 0, *((number >> bit) & 1 for bit in range(BITS)), 0, 1]
     for index, bit in enumerate(bits):
         luma[-side:, index * side : (index + 1) * side] = 235 if bit else 16
+
+
+def read_stamp(luma: Bytes) -> int:
+    """The number that ``stamp`` wrote, -1 where there is none.
+
+    Args:
+        luma: (H, W) uint8, of any size.
+    """
+    height, width = luma.shape
+    side = width / _SHARE
+    row = luma[int(height - side / 2)]
+    bits = [int(row[int((index + 0.5) * side)] > 127) for index in range(_BLOCKS)]
+    if (bits[0], bits[1], bits[-2], bits[-1]) != (1, 0, 0, 1):
+        return -1
+    return sum(bit << place for place, bit in enumerate(bits[2:-2]))
 
 
 def stamp_script() -> str:
