@@ -115,8 +115,12 @@ def build_service(settings: Settings, console: Console) -> Service:
     from livefake.resources import models_folder, web_folder
     from livefake.server.service import Service
     from livefake.sessions import Sessions
+    from livefake.trust.keys import installation_key
+    from livefake.trust.ledger import Ledger
+    from livefake.trust.scribe import Scribe
 
     studio = open_studio(console, settings)
+    scribe = Scribe(Ledger(settings.data, installation_key(settings.data)))
     bitrate = Bitrate(at_360p=round(settings.bitrate * 0.4), at_720p=settings.bitrate)
     return Service(
         settings=settings,
@@ -126,7 +130,9 @@ def build_service(settings: Settings, console: Console) -> Service:
             latency=nanos(settings.latency_ms),
             painter=CardPainter(),
             clock=monotonic,
+            scribe=scribe,
         ),
+        scribe=scribe,
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
         viewer=lambda: ViewerPeer(clock=monotonic, bitrate=bitrate),
