@@ -167,4 +167,8 @@ def _persona(record: SessionRecord) -> str:
 
 
 def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        # A clock that was wrong by thousands of years is shown as it was.
+        return f"{at:.0f} seconds since 1970"

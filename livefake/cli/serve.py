@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from livefake.cli.tools import open_studio
-from livefake.errors import BadRequest, Busy
+from livefake.errors import BadRequest, Busy, LivefakeError
 from livefake.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -108,19 +109,24 @@ def build_service(settings: Settings, console: Console) -> Service:
     Raises:
         LivefakeError: a model, a persona or a folder is missing or damaged.
     """
-    from livefake.clock import monotonic, nanos
+    from livefake.clock import monotonic, nanos, wall
     from livefake.media.holdcard import CardPainter
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
     from livefake.resources import models_folder, web_folder
     from livefake.server.service import Service
     from livefake.sessions import Sessions
-    from livefake.trust.keys import installation_key
-    from livefake.trust.ledger import Ledger
+    from livefake.trust.grants import GrantBook
     from livefake.trust.scribe import Scribe
 
     studio = open_studio(console, settings)
-    scribe = Scribe(Ledger(settings.data, installation_key(settings.data)))
+    book = GrantBook(settings.data)
+    try:
+        book.settle(now=wall())
+    except LivefakeError as error:
+        # Real people's faces wait until it can be written; everything else works.
+        console.print(escape(str(error)))
+    scribe = Scribe(book.ledger)
     bitrate = Bitrate(at_360p=round(settings.bitrate * 0.4), at_720p=settings.bitrate)
     return Service(
         settings=settings,
