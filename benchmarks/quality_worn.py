@@ -25,6 +25,7 @@ from livefake.faces.track import Tracks
 from livefake.frame import Bytes, Drop, Floats, Frame
 from livefake.offline import patient_budget
 from livefake.studio import Studio
+from livefake.trust.gate import never_shown
 
 __all__ = ["Worn", "frames_of", "moving_photograph", "wear"]
 
@@ -112,6 +113,7 @@ def wear(
         clock=monotonic,
         cpu_clock=monotonic,
         refine=refine,
+        record=never_shown,
     )
     reader = _Reader(studio)
     distances: list[tuple[float, float]] = []

@@ -14,6 +14,7 @@ from livefake.flow.hold import Hold, State
 from livefake.frame import Frame
 from livefake.media.file import FileReader, FileWriter
 from livefake.media.ports import Painter
+from livefake.media.witness import Witness
 from livefake.rig import Rig
 from livefake.trust.seal import Sealed
 
@@ -48,7 +49,14 @@ def patient_budget() -> Budget:
 
 
 def swap_file(
-    source: Path, target: Path, rig: Rig, painter: Painter, *, clock: Clock, progress: Callable[[int, int], None]
+    source: Path,
+    target: Path,
+    rig: Rig,
+    painter: Painter,
+    *,
+    clock: Clock,
+    progress: Callable[[int, int], None],
+    witness: Witness | None = None,
 ) -> FileReport:
     """Swap the performer's face in a file.
 
@@ -61,6 +69,8 @@ def swap_file(
         painter: draws hold cards.
         clock: measures the work.
         progress: told the number of frames done, and in all (0 if unknown).
+        witness: sees every picture that is written, at its own time, for the ledger; the caller has begun its session
+            and ends it.
 
     Raises:
         BadMedia: the input cannot be read, or the output cannot be written; nothing is left behind then.
@@ -90,6 +100,8 @@ def swap_file(
                 card.time_base = item.time_base
                 sealed, fate = rig.card(card), "carded"
             writer.write(sealed, pts=pts)
+            if witness is not None:
+                witness.see(sealed, instant)
             counts[fate] += 1
             progress(counts.total(), reader.frames)
         if not counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,7 +26,7 @@ from livefake.frame import Frame
 from livefake.swap.base import Swapper
 from livefake.swap.refine import OFF, Finisher, Refine
 from livefake.swap.stage import Swap
-from livefake.trust.gate import ConsentGate
+from livefake.trust.gate import ConsentGate, RecordGate, no_ledger
 from livefake.trust.label import Corner, Label
 from livefake.trust.mark import Watermark
 from livefake.trust.seal import Seal, Sealed
@@ -62,6 +62,11 @@ class Outfit:
     gate: ConsentGate | None = None
     engines: Mapping[int, Engine] = field(default_factory=dict)
 
+    @property
+    def grant(self) -> str | None:
+        """Id of the grant of the person whose face it is; None for a fictional persona."""
+        return None if self.gate is None else self.gate.grant
+
     def finishers(self) -> dict[int, Finisher]:
         """The networks for one thread."""
         return {side: Finisher(engine.sibling()) for side, engine in self.engines.items()}
@@ -83,6 +88,10 @@ class Rig:
         clock, cpu_clock: see ``Pipeline``.
         observers: told about every stage and frame.
         interval: frames from one detection to the next.
+        record: why the ledger is not written, see ``RecordGate``; without a ledger no real person's face is shown.
+
+    Attributes:
+        grant: id of the grant of the person whose face is worn; None for a fictional persona.
     """
 
     def __init__(
@@ -100,6 +109,7 @@ class Rig:
         cpu_clock: Clock,
         observers: Sequence[Observer] = (),
         interval: int = 8,
+        record: Callable[[], str] = no_ledger,
     ) -> None:
         tracks, self._performer = Tracks(), Performer()
         detect = Detect(detector, tracks, interval=interval)
@@ -122,6 +132,7 @@ class Rig:
             Watermark(payload),
         )
         self._session = payload.session
+        self._record = record
         self._assemble = partial(
             Pipeline, budget=budget, clock=clock, cpu_clock=cpu_clock, observers=(*observers, Ladder(self._refine))
         )
@@ -129,13 +140,14 @@ class Rig:
         self._card_stages = (Label(look.language, corner=look.corner), Watermark(payload))
         self._card_seal = Seal(payload.session)
         self._swap, self._pipeline = self._dress(outfit, others)
+        self.grant = outfit.grant
 
     def _dress(self, outfit: Outfit, others: Others) -> tuple[Swap, Pipeline]:
-        """The pipeline for a persona: with a real person's comes the gate, and a seal that asks for it."""
+        """The pipeline for a persona: with a real person's come the gates, and a seal that asks for them."""
         swap = Swap(outfit.swapper, everybody=others is Others.SWAP)
-        gate = () if outfit.gate is None else (outfit.gate,)
-        seal = Seal(self._session, also=frozenset(stage.name for stage in gate))
-        return swap, self._assemble((*gate, *self._before, swap, *self._after), seal)
+        gates = () if outfit.gate is None else (outfit.gate, RecordGate(self._record))
+        seal = Seal(self._session, also=frozenset(stage.name for stage in gates), grant=outfit.grant)
+        return swap, self._assemble((*gates, *self._before, swap, *self._after), seal)
 
     @property
     def quality(self) -> str:
@@ -158,6 +170,7 @@ class Rig:
         # First: it starts from nothing, so a frame of the old persona just loses it.
         self._refine.wear(outfit.finishers())
         self._swap, self._pipeline = self._dress(outfit, self._hide.how)
+        self.grant = outfit.grant
         self._colour.forget()
 
     def set_tone(self, share: float) -> None:

@@ -19,7 +19,7 @@ from livefake.flow.timing import FRAME, Samples, Timing, Timings
 from livefake.frame import Frame
 from livefake.media.ports import Painter, Sink, Source
 from livefake.rig import Outfit, Rig
-from livefake.trust.gate import ENDED
+from livefake.trust.gate import ENDED, UNRECORDED
 from livefake.trust.seal import Sealed
 
 __all__ = ["Others", "Report", "Session", "State", "Tally"]
@@ -35,6 +35,7 @@ _WORDS: Final = {
     "performer left": ("The performer has left", "Press Resume to go on with whoever is here now."),
     "face hidden": ("The face is turned away", "The swap goes on when it can be seen."),
     ENDED: ("The consent has ended", "The person whose face this was no longer allows it, or the time is up."),
+    UNRECORDED: ("The ledger cannot be written", "Until it can, the face of a real person is not shown."),
     "face too small": ("The face is too far away", "Come closer to the camera."),
 }
 _FAILED: Final = ("The swap has stopped", "Nothing of the camera is shown. The reason is on the livefake page.")

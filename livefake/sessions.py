@@ -8,8 +8,9 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from livefake.clock import Clock, Nanos
+from livefake.clock import Clock, Nanos, Wall, wall
 from livefake.errors import Busy, LivefakeError, NotFound
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
@@ -17,10 +18,14 @@ from livefake.flow.timing import Timings
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Painter, Source
 from livefake.media.sound.bus import SoundBus
+from livefake.media.witness import Witness
 from livefake.outputs import MakeOutput, OutputKind, Outputs, Taps
-from livefake.rig import Rig
+from livefake.rig import Outfit, Rig
 from livefake.session import Others, Session, Tally
 from livefake.studio import Studio
+from livefake.trust.consent import Output
+from livefake.trust.gate import no_ledger
+from livefake.trust.scribe import Scribe
 
 __all__ = ["Entry", "Order", "Sessions"]
 
@@ -35,11 +40,15 @@ class Order:
         persona: id of the persona.
         others: what happens to other faces.
         tone: 0 for the performer's skin tone, 1 for the persona's.
+        notice: id of the notice that the performer agreed to; empty where there was none to agree to.
+        source: where the performer's picture comes from, such as ``camera``.
     """
 
     persona: str
     others: Others = Others.BLUR
     tone: float = 0.0
+    notice: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +87,8 @@ class Sessions:
         clock: the service's monotonic clock.
         broadcast: makes each session's.
         makers: the outputs that there are, by kind.
+        scribe: writes the ledger; without one no real person's face is shown.
+        time_of_day: the wall clock, for the ledger.
     """
 
     def __init__(
@@ -90,6 +101,8 @@ class Sessions:
         clock: Clock,
         broadcast: Callable[[], Broadcast],
         makers: Mapping[OutputKind, MakeOutput] | None = None,
+        scribe: Scribe | None = None,
+        time_of_day: Wall = wall,
     ) -> None:
         self.capacity = capacity
         self._studio = studio
@@ -98,6 +111,8 @@ class Sessions:
         self._clock = clock
         self._broadcast = broadcast
         self._makers = makers or {}
+        self._scribe = scribe
+        self._time_of_day = time_of_day
         self._entries: dict[str, Entry] = {}
         self._opening = 0
 
@@ -114,14 +129,16 @@ class Sessions:
             Busy: every place is taken.
             NotFound: there is no such persona.
             BadPersona: it is damaged.
+            LivefakeError: it is a real person's, and the ledger cannot be written.
         """
         if len(self._entries) + self._opening >= self.capacity:
             raise Busy(f"All {self.capacity} places are taken.", "Stop another session, or try again later.")
         number = secrets.randbits(36)
         tally, timings = Tally(), Timings()
+        witness = self._witness(number)
         self._opening += 1
         try:
-            rig = await asyncio.to_thread(self._rig, order, number, (tally, timings))
+            rig = await asyncio.to_thread(self._rig, order, number, (tally, timings), witness)
         finally:
             self._opening -= 1
         session = Session(
@@ -131,12 +148,14 @@ class Sessions:
             persona=order.persona,
             others=order.others,
             tone=order.tone,
-            outfit=self._studio.outfit,
+            outfit=partial(self._outfit, witness),
             painter=self._painter,
             tally=tally,
             timings=timings,
             clock=self._clock,
         )
+        if witness is not None:
+            session.add(witness)
         id = secrets.token_urlsafe(16)
         broadcast = self._broadcast()
         session.add(broadcast)
@@ -164,9 +183,15 @@ class Sessions:
             sound.close()
             await outputs.close()
 
-    def _rig(self, order: Order, number: int, observers: Sequence[Observer]) -> Rig:
-        """May read a persona from disk: not for the event loop."""
-        return self._studio.rig(
+    def _witness(self, number: int) -> Witness | None:
+        if self._scribe is None:
+            return None
+        output = Output.LIVE
+        return Witness(self._scribe, number, output=output, clock=self._clock, time_of_day=self._time_of_day)
+
+    def _rig(self, order: Order, number: int, observers: Sequence[Observer], witness: Witness | None) -> Rig:
+        """May read a persona from disk, and writes to the ledger: not for the event loop."""
+        rig = self._studio.rig(
             order.persona,
             session=number,
             others=order.others,
@@ -175,7 +200,20 @@ class Sessions:
             clock=self._clock,
             cpu_clock=time.thread_time_ns,
             observers=observers,
+            record=no_ledger if witness is None else witness.problem,
         )
+        if witness is not None:
+            witness.begin(rig.grant)
+            if order.notice:
+                witness.agree(order.notice, order.source)
+        return rig
+
+    def _outfit(self, witness: Witness | None, persona: str) -> Outfit:
+        """What to change into; the ledger knows before the first picture shows it."""
+        outfit = self._studio.outfit(persona)
+        if witness is not None:
+            witness.change(outfit.grant)
+        return outfit
 
     def _ended(self, entry: Entry, task: asyncio.Task[None]) -> None:
         self._entries.pop(entry.id, None)

@@ -17,6 +17,7 @@ from livefake.machine import describe_machine
 from livefake.media.file import FileReader
 from livefake.offline import patient_budget
 from livefake.studio import Studio
+from livefake.trust.gate import never_shown
 
 __all__ = ["StageBench", "bench_stages"]
 
@@ -74,6 +75,7 @@ def bench_stages(studio: Studio, clip: Path, persona: str, *, frames: int) -> St
             clock=monotonic,
             cpu_clock=time.process_time_ns,
             observers=observers,
+            record=never_shown,
         )
         for frame in pictures:
             rig(frame)

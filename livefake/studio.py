@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ from livefake.swap.mesh import MeshSwapper, read_triangles
 from livefake.swap.persona import Kind, PersonaCard, find_persona, list_personas, load_persona
 from livefake.swap.refine import Finisher
 from livefake.trust.consent import Output, Purpose
-from livefake.trust.gate import ConsentGate
+from livefake.trust.gate import ConsentGate, no_ledger
 from livefake.trust.grants import GrantBook
 from livefake.trust.packs import check_pack
 from livefake.trust.watermark import Payload
@@ -190,13 +190,14 @@ class Studio:
         output: Output = Output.LIVE,
         tone: float = 0.0,
         refine: bool = True,
+        record: Callable[[], str] = no_ledger,
     ) -> Rig:
         """A rig for one performer.
 
         Args:
             persona: id of the persona.
             session: 36-bit number, as the watermark carries it.
-            others, budget, clock, cpu_clock, observers, look, tone: see ``Rig``.
+            others, budget, clock, cpu_clock, observers, look, tone, record: see ``Rig``.
             output, refine: see ``outfit``.
 
         Raises:
@@ -217,6 +218,7 @@ class Studio:
             clock=clock,
             cpu_clock=cpu_clock,
             observers=observers,
+            record=record,
         )
 
     def warm_up(self) -> None:

@@ -187,6 +187,7 @@ class LocalSessions:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.entries: dict[str, LocalEntry] = {}
+        self.orders: list[Order] = []
         self.fails: Exception | None = None
 
     async def open(self, order: Order, source: Source) -> LocalEntry:
@@ -195,6 +196,7 @@ class LocalSessions:
             raise self.fails
         if len(self) >= self.capacity:
             raise Busy("All places are taken.")
+        self.orders.append(order)
         entry = LocalEntry(LocalSession(len(self) + 1, order.persona, order.others, order.tone))
         self.entries[entry.id] = entry
         return entry

@@ -53,8 +53,8 @@ def test_grants_are_listed_with_what_they_are_worth(
         "until": "2029-01-16 08:00 UTC",
         "state": "holds",
     }
-    assert "expired on" in rows[over.id]["state"]
-    assert "was revoked" in rows[gone.id]["state"]
+    assert rows[over.id]["state"] == "has expired"
+    assert rows[gone.id]["state"] == "was revoked"
     assert rows[broken.id]["state"].startswith("damaged: ")
     table = call("list").stdout
     assert all(id in table for id in rows)
@@ -112,6 +112,23 @@ class Clip:
 def camera(studio: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livefake.media.camera.Camera", Clip)
     monkeypatch.setattr("livefake.cli.grants.open_studio", lambda console, chosen: studio)
+
+
+def test_everything_is_exported_and_imported_as_one_file(call: Call, book: GrantBook, tmp_path: Path) -> None:
+    first, second, file = enter(book, 1), enter(book, 2), tmp_path / "all.json"
+    book.revoke(second.id, now=START)
+    assert "holds 2 grants and 1 revocations" in call("export", "--all", file).stdout
+    for path in (tmp_path / "data" / "grants").iterdir():
+        path.unlink()
+    told = call("import", file).stdout
+    assert first.id in told
+    assert "1 of them are revoked" in told
+    assert [book.revoked(grant.id) for grant in (first, second)] == [False, True]
+
+
+@pytest.mark.parametrize("arguments", [["export"], ["export", "ab" * 8], ["export", "ab" * 8, "--all", "x"]])
+def test_an_export_of_nothing_in_particular_is_wrong_usage(call: Call, arguments: list[str]) -> None:
+    assert call(*arguments).exit_code == 2
 
 
 @pytest.mark.models

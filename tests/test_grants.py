@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from livefake.errors import ConsentError, LivefakeError, NotFound
 from livefake.frame import Floats
 from livefake.trust.consent import Output, Purpose
+from livefake.trust.entries import Kind
 from livefake.trust.grants import GrantBook, read_grant, write_grant
 from livefake.trust.keys import installation_key, public_hex
 from livefake.trust.templates import TemplateStore
@@ -90,6 +92,60 @@ def test_a_grant_goes_out_and_comes_back_as_one_file(book: GrantBook, tmp_path: 
     assert read_grant(file) == grant
     (tmp_path / "data" / "grants" / f"{grant.id}.json").unlink()
     assert book.take(file) == book.find(grant.id) == grant
+
+
+def test_what_was_given_and_taken_back_is_in_the_ledger_by_id_and_time_only(book: GrantBook, tmp_path: Path) -> None:
+    grant = enter(book)
+    book.add(grant)
+    book.revoke(grant.id, now=START)
+    book.revoke(grant.id, now=START)
+    entries = [(entry.kind, dict(entry.fields)) for entry in book.ledger.entries(*Kind)]
+    assert entries == [(Kind.GRANT, {"grant": grant.id}), (Kind.REVOCATION, {"grant": grant.id})]
+    assert b"Person" not in book.ledger.path.read_bytes()
+    assert book.ledger.verify().ok
+
+
+def test_a_grant_and_a_revocation_count_even_where_the_ledger_cannot_be_written_and_settling_makes_up(
+    book: GrantBook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_the_way = tmp_path / "data" / "ledger"
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.write_text("")
+    grant = enter(book)
+    book.revoke(grant.id, now=START)
+    assert book.revoked(grant.id)
+    assert "not in the ledger yet" in caplog.text
+    in_the_way.unlink()
+    assert book.settle(now=DURING) == 2
+    assert book.settle(now=DURING) == 0
+    assert [entry.kind for entry in book.ledger.entries(*Kind)] == [Kind.GRANT, Kind.REVOCATION]
+
+
+def test_settling_finishes_a_revocation_that_was_cut_off_and_sweeps_up(book: GrantBook, tmp_path: Path) -> None:
+    grant, folder = enter(book), tmp_path / "data"
+    template = folder / "templates" / f"{grant.id}.bin"
+    content = template.read_bytes()
+    book.revoke(grant.id, now=START)
+    template.write_bytes(content)
+    old, new = (folder / "grants" / f".{name}.json.00.part" for name in ("old", "new"))
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (DURING - 4000, DURING - 4000))
+    os.utime(new, (DURING, DURING))
+    book.settle(now=DURING)
+    assert not template.exists()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_files_are_for_their_user_only(book: GrantBook, tmp_path: Path) -> None:
+    grant = enter(book)
+    book.revoke(grant.id, now=START)
+    book.rows()
+    folder = tmp_path / "data" / "grants"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {f"{grant.id}.json", f"{grant.id}.revoked.json", "index.sqlite"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_another_installations_grant_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from livefake.session import Tally
 from livefake.studio import Studio
 from livefake.swap.persona import read_card
 from livefake.trust.consent import Grant, Output
-from livefake.trust.gate import ENDED, ConsentGate
+from livefake.trust.gate import ENDED, ConsentGate, never_shown
 from livefake.trust.grants import GrantBook
 from livefake.trust.keys import public_hex
 from livefake.trust.packs import check_pack, sign_pack
@@ -200,6 +200,7 @@ def rig(studio: Studio, persona: str, tally: Tally, output: Output = Output.LIVE
         cpu_clock=FakeClock(),
         observers=(tally,),
         output=output,
+        record=never_shown,
     )
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from livefake.errors import LivefakeError
 from livefake.server.access import address
+from livefake.server.app import build_app
 from livefake.server.middleware import BODY_LIMIT
 from livefake.server.notice import NOTICE, Notice
+from livefake.trust.ledger import Ledger
+from livefake.trust.scribe import Scribe
+from tests.grantkit import SERVICE
 from tests.serverkit import FRAMES, OFFER, SDP, TOKEN, House, opened, problem, running, view_key
 
 
@@ -174,6 +180,29 @@ async def test_the_metrics_can_be_read_and_never_go_back(house: House, client: h
     text = (await client.get("/metrics")).text
     assert session["id"] not in text
     assert "mara" not in text
+
+
+async def test_the_ledger_is_in_the_metrics_and_closed_with_the_service(house: House, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, SERVICE)
+    service = replace(house.service, scribe=Scribe(ledger))
+    house.app = build_app(service)
+    assert service.scribe is not None
+    async with running(house) as client:
+        service.scribe.write("grant", {"grant": "ab" * 8})
+        numbers = await scraped(client)
+        assert numbers["livefake_ledger_entries_total", ("written",)] == 1
+        assert numbers["livefake_ledger_entries_total", ("lost",)] == 0
+        assert numbers["livefake_ledger_failing", ()] == numbers["livefake_ledger_waiting", ()] == 0
+        (tmp_path / "ledger").rename(tmp_path / "away")
+        (tmp_path / "ledger").touch()
+        with pytest.raises(LivefakeError, match="cannot be written"):
+            service.scribe.write("grant", {"grant": "ab" * 8})
+        assert (await scraped(client))["livefake_ledger_failing", ()] == 1
+        (tmp_path / "ledger").unlink()
+        (tmp_path / "away").rename(tmp_path / "ledger")
+        service.scribe.leave("grant", {"grant": "cd" * 8})
+    assert ledger.verify().entries == 2, "what waited was written at the end"
+    assert not service.scribe.leave("grant", {"grant": "ef" * 8})
 
 
 async def scraped(client: httpx.AsyncClient) -> dict[tuple[str, tuple[str, ...]], float]:

@@ -56,6 +56,11 @@ async def test_a_session_opens_changes_and_ends(house: House, client: httpx.Asyn
     assert (await client.delete(path)).status_code == 204, "what has ended already is what was wanted"
 
 
+async def test_the_ledger_is_told_what_the_performer_agreed_to(house: House, client: httpx.AsyncClient) -> None:
+    await opened(house, client, source="clip")
+    assert [(order.notice, order.source) for order in house.sessions.orders] == [(NOTICE.id, "clip")]
+
+
 async def test_other_faces_are_blurred_unless_chosen(house: House, client: httpx.AsyncClient) -> None:
     await opened(house, client)
     assert [entry.session.others for entry in house.sessions] == [Others.BLUR]

@@ -13,10 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from livefake.cli.tools import open_studio, settings, write_json
-from livefake.errors import ConsentError, LivefakeError
+from livefake.errors import ConsentError
 
 if TYPE_CHECKING:
-    from livefake.trust.consent import Grant, Output
+    from livefake.trust.consent import Output
+    from livefake.trust.grantindex import Row
     from livefake.trust.grants import GrantBook
     from livefake.trust.watch import Watched
 
@@ -35,7 +36,7 @@ def show_all(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON 
     from livefake.clock import wall
 
     book, now = _book(), wall()
-    rows = [_row(book, id, now) for id in book.ids()]
+    rows = [_row(row, book.operator, now) for row in book.rows()]
     if as_json:
         write_json(rows, None)
         return
@@ -63,17 +64,42 @@ def revoke(id: Id) -> None:
 
 
 @app.command("export")
-def export(id: Id, file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")]) -> None:
-    """Write a grant to a file, for the person who gave it."""
+def export(
+    id: Annotated[str | None, typer.Argument(metavar="ID", help="The grant's id; see: livefake grants list")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="File to write.")] = None,
+    everything: Annotated[
+        Path | None, typer.Option("--all", metavar="FILE", help="Write all grants and revocations to this one file.")
+    ] = None,
+) -> None:
+    """Write a grant to a file, for the person who gave it; or with --all everything in the book, to keep elsewhere.
+
+    Face templates are never written: a grant that comes back without its template holds, but its person is not
+    recognised.
+    """
+    if everything is not None:
+        if id is not None:
+            raise typer.BadParameter("--all takes no ID: it writes every grant.")
+        from livefake.trust.transfer import export_all
+
+        bundle = export_all(_book(), everything)
+        print(f"{everything} holds {len(bundle.grants)} grants and {len(bundle.revocations)} revocations.")
+        return
+    if id is None or file is None:
+        raise typer.BadParameter("Give an ID and a FILE, or --all FILE.")
     _book().export(id, file)
     print(f"{file} holds the grant {id}.")
 
 
 @app.command("import")
 def take(file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that export wrote.")]) -> None:
-    """Put a grant of this installation back into its book."""
-    grant = _book().take(file)
-    print(f"The grant {grant.id} of {grant.subject} is in the book.")
+    """Put grants of this installation back into its book, one or all; what was revoked stays revoked."""
+    from livefake.trust.transfer import take_all
+
+    bundle = take_all(_book(), file)
+    for grant in bundle.grants:
+        print(f"The grant {grant.id} of {grant.subject} is in the book.")
+    if bundle.revocations:
+        print(f"{len(bundle.revocations)} of them are revoked.")
 
 
 @app.command("sign")
@@ -118,23 +144,22 @@ def _book() -> GrantBook:
     return GrantBook(settings().data)
 
 
-def _row(book: GrantBook, id: str, now: float) -> dict[str, str]:
-    try:
-        grant = book.find(id)
-    except LivefakeError as error:
-        return {"id": id, "subject": "", "until": "", "state": f"damaged: {error.problem}"}
-    until = datetime.fromtimestamp(grant.valid_until, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return {"id": id, "subject": grant.subject, "until": until, "state": _state(book, grant, now)}
+def _row(row: Row, operator: str, now: float) -> dict[str, str]:
+    if row.problem:
+        return {"id": row.id, "subject": "", "until": "", "state": f"damaged: {row.problem}"}
+    until = datetime.fromtimestamp(row.valid_until, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return {"id": row.id, "subject": row.subject, "until": until, "state": _state(row, operator, now)}
 
 
-def _state(book: GrantBook, grant: Grant, now: float) -> str:
-    """Whether a grant holds for something at all, in the words of what decides."""
-    purpose, output = min(grant.purposes), min(grant.outputs, default=None)
-    try:
-        book.check(grant.id, now=now, purpose=purpose, output=output)
-    except ConsentError as error:
-        return error.problem
-    return "holds"
+def _state(row: Row, operator: str, now: float) -> str:
+    """Whether a grant holds; what it holds for is decided where it is used."""
+    if row.revoked:
+        return "was revoked"
+    if row.operator != operator:
+        return "was given to another installation"
+    if now < row.valid_from:
+        return "does not hold yet"
+    return "holds" if now < row.valid_until else "has expired"
 
 
 def _watch(number: int) -> Watched:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from livefake import __version__
-from livefake.cli import bench, doctor, export, grants, personas, swap, train, warm, weights
+from livefake.cli import bench, doctor, export, grants, ledger, personas, swap, train, warm, weights
 from livefake.cli.serve import serve
 from livefake.errors import LivefakeError
 
@@ -31,6 +31,7 @@ app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)
 app.add_typer(personas.app, name="personas")
 app.add_typer(grants.app, name="grants")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")

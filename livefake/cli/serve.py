@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from livefake.cli.tools import open_studio
-from livefake.errors import BadRequest, Busy
+from livefake.errors import BadRequest, Busy, LivefakeError
 from livefake.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def build_service(settings: Settings, console: Console) -> Service:
     Raises:
         LivefakeError: a model, a persona or a folder is missing or damaged.
     """
-    from livefake.clock import monotonic, nanos
+    from livefake.clock import monotonic, nanos, wall
     from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
     from livefake.media.webrtc.bitrate import Bitrate
@@ -122,8 +123,17 @@ def build_service(settings: Settings, console: Console) -> Service:
     from livefake.resources import models_folder, web_folder
     from livefake.server.service import Service
     from livefake.sessions import Sessions
+    from livefake.trust.grants import GrantBook
+    from livefake.trust.scribe import Scribe
 
     studio = open_studio(console, settings)
+    book = GrantBook(settings.data)
+    try:
+        book.settle(now=wall())
+    except LivefakeError as error:
+        # Real people's faces wait until it can be written; everything else works.
+        console.print(escape(str(error)))
+    scribe = Scribe(book.ledger)
     bitrate = Bitrate(at_360p=round(settings.bitrate * 0.4), at_720p=settings.bitrate)
     return Service(
         settings=settings,
@@ -134,7 +144,9 @@ def build_service(settings: Settings, console: Console) -> Service:
             painter=CardPainter(),
             clock=monotonic,
             broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic),
+            scribe=scribe,
         ),
+        scribe=scribe,
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
         viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from livefake.cli.tools import open_studio, packs_folder, settings, write_json
 from livefake.compose.treatment import Others
-from livefake.errors import BadMedia
+from livefake.errors import BadMedia, LivefakeError
 
 if TYPE_CHECKING:
     from livefake.flow.timing import Timings
@@ -38,13 +39,17 @@ def swap(
     Frames without that face show the last swapped picture or a card, never the original. The exit code is 0,
     3 when no frame could be swapped, 1 for any other problem.
     """
-    from livefake.clock import monotonic
+    from livefake.clock import monotonic, wall
     from livefake.flow.timing import Timings
     from livefake.media.holdcard import CardPainter
+    from livefake.media.witness import Witness
     from livefake.offline import patient_budget, swap_file
     from livefake.resources import models_folder
     from livefake.swap.persona import find_persona
     from livefake.trust.consent import Output
+    from livefake.trust.keys import installation_key
+    from livefake.trust.ledger import Ledger
+    from livefake.trust.scribe import Scribe
 
     # A wrong name is told before anything is loaded.
     if not source.is_file():
@@ -52,20 +57,27 @@ def swap(
     chosen = settings()
     find_persona(models_folder() / "personas", persona, packs_folder(chosen))
     console = Console(stderr=True)
-    studio, timings = open_studio(console, chosen), Timings(size=100_000)
-    rig = studio.rig(
-        persona,
-        session=secrets.randbits(36),
-        others=others,
-        budget=patient_budget(),
-        clock=monotonic,
-        # Decoder and encoder work on threads of their own meanwhile; the stages are charged for theirs only.
-        cpu_clock=time.thread_time_ns,
-        observers=(timings,),
-        output=Output.FILE,
-    )
-    columns = (TextColumn("Swapping"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    studio, timings, number = open_studio(console, chosen), Timings(size=100_000), secrets.randbits(36)
+    scribe = Scribe(Ledger(chosen.data, installation_key(chosen.data)))
+    witness = Witness(scribe, number, output=Output.FILE, clock=monotonic, time_of_day=wall)
+    with ExitStack() as close:
+        close.callback(scribe.close)
+        rig = studio.rig(
+            persona,
+            session=number,
+            others=others,
+            budget=patient_budget(),
+            clock=monotonic,
+            # Decoder and encoder work on threads of their own meanwhile; the stages are charged for theirs only.
+            cpu_clock=time.thread_time_ns,
+            observers=(timings,),
+            output=Output.FILE,
+            record=witness.problem,
+        )
+        witness.begin(rig.grant)
+        close.callback(witness.end)
+        columns = (TextColumn("Swapping"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        bar = close.enter_context(Progress(*columns, console=console, transient=True))
         task = bar.add_task("swap", total=None)
         done = swap_file(
             source,
@@ -74,6 +86,13 @@ def swap(
             CardPainter(),
             clock=monotonic,
             progress=lambda count, total: bar.update(task, completed=count, total=total or None),
+            witness=witness,
+        )
+    if rig.grant is not None and scribe.lost + scribe.waiting:
+        target.unlink(missing_ok=True)
+        raise LivefakeError(
+            f"{target} was taken back: it shows a real person, and the ledger could not be written.",
+            "Make room on the disk and swap again.",
         )
     if report is not None:
         write_json(_report(done, timings), report)

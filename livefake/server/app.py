@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -40,6 +41,8 @@ def build_app(service: Service) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await service.rooms.close(GRACE)
+        if service.scribe is not None:
+            await asyncio.to_thread(service.scribe.close, GRACE)
 
     app = FastAPI(
         title="livefake",

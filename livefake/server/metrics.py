@@ -18,6 +18,7 @@ from livefake.flow.timing import Timing
 from livefake.outputs import OutputReport
 from livefake.server.rooms import Rooms
 from livefake.session import Report
+from livefake.trust.scribe import Scribe
 
 __all__ = ["RoomsCollector", "metrics_text"]
 
@@ -27,8 +28,9 @@ _OUTCOMES: Final = ("arrived", "swapped", "held", "carded", "dropped", "late", "
 class RoomsCollector(Collector):
     """Reads the rooms when it is scraped, so that nothing has to be counted twice."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, scribe: Scribe | None) -> None:
         self._rooms = rooms
+        self._scribe = scribe
 
     def collect(self) -> Iterator[Metric]:
         """One metric family after the other."""
@@ -55,12 +57,14 @@ class RoomsCollector(Collector):
         yield from _outputs([report for room in self._rooms for report in room.entry.outputs.reports()])
         yield from _frame_times(reports)
         yield from _stage_times(reports)
+        if self._scribe is not None:
+            yield from _ledger(self._scribe)
 
 
-def metrics_text(rooms: Rooms) -> bytes:
+def metrics_text(rooms: Rooms, scribe: Scribe | None = None) -> bytes:
     """The metrics in the Prometheus text format, UTF-8."""
     registry = CollectorRegistry()
-    registry.register(RoomsCollector(rooms))
+    registry.register(RoomsCollector(rooms, scribe))
     return generate_latest(registry)
 
 
@@ -82,6 +86,19 @@ def _outputs(reports: Sequence[OutputReport]) -> Iterator[Metric]:
         bitrate.add_metric((kind,), sum(report.bitrate for report in those))
         delay.add_metric((kind,), max(report.delay_ms for report in those))
     yield from (running, frames, bitrate, delay)
+
+
+def _ledger(scribe: Scribe) -> Iterator[Metric]:
+    entries = CounterMetricFamily(
+        "livefake_ledger_entries", "Entries of the sessions for the ledger since the start.", labels=("outcome",)
+    )
+    entries.add_metric(("written",), scribe.written)
+    entries.add_metric(("lost",), scribe.lost)
+    yield entries
+    yield GaugeMetricFamily("livefake_ledger_waiting", "Entries that are not written yet.", scribe.waiting)
+    yield GaugeMetricFamily(
+        "livefake_ledger_failing", "1 while the ledger cannot be written, else 0.", int(bool(scribe.problem))
+    )
 
 
 def _frame_times(reports: Sequence[Report]) -> Iterator[Metric]:

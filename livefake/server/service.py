@@ -17,6 +17,7 @@ from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
 from livefake.server.rooms import Rooms
 from livefake.settings import Settings
 from livefake.swap.persona import PersonaCard
+from livefake.trust.scribe import Scribe
 
 __all__ = ["Service", "ServiceOf"]
 
@@ -36,6 +37,7 @@ class Service:
         web: folder of the browser pages.
         demo: folder of the demo clip.
         notice: what a performer agrees to.
+        scribe: writes the ledger; None where none is kept, and then no real person's face is shown.
         rooms: the open sessions with their connections.
     """
 
@@ -49,6 +51,7 @@ class Service:
     web: Path
     demo: Path
     notice: Notice = NOTICE
+    scribe: Scribe | None = None
     rooms: Rooms = field(init=False)
 
     def __post_init__(self) -> None:

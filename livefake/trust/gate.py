@@ -1,7 +1,8 @@
-"""The stage in front of a real person's persona: it asks again and again whether the consent still holds."""
+"""The stages in front of a real person's persona: does the consent still hold, and is the ledger being written?"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from livefake.clock import Nanos, Wall
@@ -10,10 +11,13 @@ from livefake.frame import Drop, Frame
 from livefake.trust.consent import Output, Purpose
 from livefake.trust.grants import GrantBook
 
-__all__ = ["ENDED", "ConsentGate"]
+__all__ = ["ENDED", "UNRECORDED", "ConsentGate", "RecordGate", "never_shown", "no_ledger"]
 
 ENDED: Final = "consent ended"
 """How the reason of a dropped frame begins."""
+
+UNRECORDED: Final = "not recorded"
+"""How the reason begins when the ledger is not written."""
 
 _PACE: Final[Nanos] = 1_000_000_000
 
@@ -42,6 +46,11 @@ class ConsentGate:
         self._decided: Nanos | None = None
         self._ended = ""
 
+    @property
+    def grant(self) -> str:
+        """Id of the grant."""
+        return self._grant
+
     def __call__(self, frame: Frame) -> Frame:
         """Let the frame pass.
 
@@ -59,3 +68,40 @@ class ConsentGate:
             raise Drop(f"{ENDED}: {self._ended}")
         frame.done.add(self.name)
         return frame
+
+
+class RecordGate:
+    """Lets frames pass while the ledger is written: a real person's face is shown only where that can be proved later.
+
+    Once the ledger is written again, frames pass again.
+
+    Args:
+        problem: why it is not written, a sentence; empty when it is. Asked for every frame.
+    """
+
+    name = "record"
+    vital = True
+
+    def __init__(self, problem: Callable[[], str]) -> None:
+        self._problem = problem
+
+    def __call__(self, frame: Frame) -> Frame:
+        """Let the frame pass.
+
+        Raises:
+            Drop: the ledger is not written.
+        """
+        if problem := self._problem():
+            raise Drop(f"{UNRECORDED}: {problem}")
+        frame.done.add(self.name)
+        return frame
+
+
+def no_ledger() -> str:
+    """The problem where nobody keeps a ledger."""
+    return "No ledger is kept here."
+
+
+def never_shown() -> str:
+    """No problem: pictures that nobody gets to see, as when the stages are timed, need no ledger."""
+    return ""

@@ -1,10 +1,15 @@
-"""The book of grants: a folder with one file a grant, one more for each that was taken back, and the templates."""
+"""The book of grants: a folder with one file a grant, one more for each that was taken back, and the templates.
+
+What ``add`` and ``revoke`` have done stays done, whatever is killed or loses power afterwards.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,16 +17,24 @@ from livefake.errors import ConsentError, LivefakeError, NotFound
 from livefake.faces.identity import SAME_PERSON, distance
 from livefake.frame import Floats
 from livefake.trust.consent import Grant, Output, Purpose, decide, parse, render, verify
-from livefake.trust.keys import installation_key, public_hex, signed_by
+from livefake.trust.durable import make_folder, write_durably
+from livefake.trust.entries import Kind
+from livefake.trust.grantfile import Revocation, parse_revocation
+from livefake.trust.grantindex import GrantIndex, Row
+from livefake.trust.keys import installation_key, public_hex
+from livefake.trust.ledger import Ledger
 from livefake.trust.templates import TemplateStore
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["GrantBook", "read_grant", "write_grant"]
+__all__ = ["GrantBook", "read_grant", "write_grant", "write_text"]
+
+_log = logging.getLogger(__name__)
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
-_PREFIX: Final = b"livefake revocation 1\n"
+_HALF: Final = ".*.part"
+_STALE: Final = 3600
 
 
 def read_grant(path: Path) -> Grant:
@@ -47,7 +60,7 @@ def write_grant(grant: Grant, path: Path) -> None:
         LivefakeError: it cannot be written.
     """
     verify(grant)
-    _write(path, render(grant))
+    write_text(path, render(grant))
 
 
 class GrantBook:
@@ -64,7 +77,9 @@ class GrantBook:
     def __init__(self, data: Path, key: Ed25519PrivateKey | None = None) -> None:
         self._folder = data / "grants"
         self._key = key or installation_key(data)
+        self._index = GrantIndex(self._folder, self.find)
         self.templates = TemplateStore(data)
+        self.ledger = Ledger(data, self._key)
 
     @property
     def key(self) -> Ed25519PrivateKey:
@@ -111,9 +126,12 @@ class GrantBook:
             LivefakeError: it cannot be written.
         """
         path = self._path(grant.id)
-        if path.exists() and self.find(grant.id) != grant:
-            raise ConsentError(f"There is another grant with the id {grant.id} already.")
+        if path.exists():
+            if self.find(grant.id) != grant:
+                raise ConsentError(f"There is another grant with the id {grant.id} already.")
+            return
         write_grant(grant, path)
+        self._note(Kind.GRANT, grant.id)
 
     def check(self, id: str, *, now: float, purpose: Purpose, output: Output | None) -> Grant:
         """The grant with that id, if it covers what is to be done with it here and now.
@@ -135,23 +153,31 @@ class GrantBook:
         """Whether a grant was taken back; a damaged revocation counts as one."""
         return self._tombstone(id).exists()
 
-    def revoked_at(self, id: str) -> int | None:
-        """When a grant was taken back, seconds since 1970 UTC; None when it was not.
+    def revocation(self, id: str) -> Revocation | None:
+        """By which a grant was taken back; None when it was not.
 
         Raises:
             ConsentError: the revocation was changed or was not written by this installation.
         """
         path = self._tombstone(id)
         try:
-            values = json.loads(path.read_text("utf-8"))
-            at, signature = values["revoked_at"], values["signature"]
+            revocation = parse_revocation({"grant": id, **json.loads(path.read_text("utf-8"))}, str(path))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise ConsentError(f"{path} should be a revocation and cannot be read: {error!r}.") from error
-        if not (type(at) is int and signed_by(self.operator, str(signature), _revocation(id, at))):
+        if revocation.grant != id or not revocation.holds(self.operator):
             raise ConsentError(f"{path} does not carry this installation's signature; the grant counts as revoked.")
-        return at
+        return revocation
+
+    def revoked_at(self, id: str) -> int | None:
+        """When a grant was taken back, seconds since 1970 UTC; None when it was not.
+
+        Raises:
+            ConsentError: the revocation was changed or was not written by this installation.
+        """
+        revocation = self.revocation(id)
+        return None if revocation is None else revocation.at
 
     def revoke(self, id: str, *, now: float) -> None:
         """Take a grant back for good and delete its template. Taking it back twice changes nothing.
@@ -168,12 +194,7 @@ class GrantBook:
         """
         if not self._path(id).exists():
             raise NotFound(f"There is no grant {id!r}.", "See: livefake grants list")
-        if not self.revoked(id):
-            at = int(now)
-            signature = self._key.sign(_revocation(id, at)).hex()
-            text = json.dumps({"grant": id, "revoked_at": at, "signature": signature}, indent=2)
-            _write(self._tombstone(id), text + "\n")
-        self.templates.delete(id)
+        self.end(Revocation.sign(id, int(now), self._key))
 
     def matches(self, embedding: Floats) -> Grant | None:
         """The grant of the person whose face it is: the nearest of those that were not revoked.
@@ -188,12 +209,47 @@ class GrantBook:
             ConsentError: a grant is damaged.
             LivefakeError: a template is damaged.
         """
-        near: list[tuple[float, str, Grant]] = []
-        for grant in self:
-            template = None if self.revoked(grant.id) else self.templates.load(grant.id, grant.template)
+        near: list[tuple[float, str]] = []
+        for row in self._index.rows():
+            if row.revoked:
+                continue
+            if row.problem:
+                raise ConsentError(row.problem)
+            template = self.templates.load(row.id, row.template)
             if template is not None and (apart := distance(embedding, template)) < SAME_PERSON:
-                near.append((apart, grant.id, grant))
-        return min(near)[2] if near else None
+                near.append((apart, row.id))
+        return self.find(min(near)[1]) if near else None
+
+    def rows(self) -> tuple[Row, ...]:
+        """Every grant as far as a list needs it, by id; from the index, whose files were checked when they changed."""
+        return self._index.rows()
+
+    def settle(self, *, now: float) -> int:
+        """Finish what a crash interrupted: delete revoked grants' templates, tell the ledger what it does not know.
+
+        Args:
+            now: seconds since 1970 UTC; half-written files of an hour ago are deleted.
+
+        Returns:
+            How many entries the ledger got.
+
+        Raises:
+            LivefakeError: a template cannot be deleted, or the ledger cannot be read or written.
+        """
+        known = {(entry.kind, entry.fields.get("grant")) for entry in self.ledger.entries(Kind.GRANT, Kind.REVOCATION)}
+        count = 0
+        for row in self.rows():
+            if row.revoked:
+                self.templates.delete(row.id)
+            for kind, due in ((Kind.GRANT, True), (Kind.REVOCATION, row.revoked)):
+                if due and (kind, row.id) not in known:
+                    self.ledger.append(kind, {"grant": row.id})
+                    count += 1
+        for half in self._folder.glob(_HALF):
+            with suppress(OSError):
+                if half.stat().st_mtime < now - _STALE:
+                    half.unlink()
+        return count
 
     def export(self, id: str, path: Path) -> None:
         """Write a grant to one file, for its subject or another folder; the template stays here.
@@ -221,6 +277,27 @@ class GrantBook:
         self.add(grant)
         return grant
 
+    def end(self, revocation: Revocation) -> None:
+        """Put a revocation into the book, whether or not its grant is here, and delete the template.
+
+        Raises:
+            ConsentError: this installation did not sign it.
+            LivefakeError: it cannot be written or the template cannot be deleted.
+        """
+        if not revocation.holds(self.operator):
+            raise ConsentError(f"The revocation of {revocation.grant} does not carry this installation's signature.")
+        if not self.revoked(revocation.grant):
+            write_text(self._tombstone(revocation.grant), revocation.render())
+            self._note(Kind.REVOCATION, revocation.grant)
+        self.templates.delete(revocation.grant)
+
+    def _note(self, kind: Kind, id: str) -> None:
+        """Tell the ledger. What was given or taken back is so even if that fails; ``settle`` makes up for it."""
+        try:
+            self.ledger.append(kind, {"grant": id})
+        except LivefakeError as error:
+            _log.warning("The %s of %s is not in the ledger yet: %s", kind, id, error)
+
     def _path(self, id: str) -> Path:
         # What is not an id never becomes part of a path.
         if not _ID.fullmatch(id):
@@ -231,15 +308,14 @@ class GrantBook:
         return self._path(id).with_suffix(".revoked.json")
 
 
-def _revocation(id: str, at: int) -> bytes:
-    return _PREFIX + f"{id} {at}".encode()
+def write_text(path: Path, text: str) -> None:
+    """Write a text file durably, for its user only.
 
-
-def _write(path: Path, text: str) -> None:
-    half = path.with_name(f".{path.name}.part")
+    Raises:
+        LivefakeError: it cannot be written; nothing is left behind then.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half.write_text(text, "utf-8")
-        half.replace(path)
+        make_folder(path.parent)
+        write_durably(path, text.encode())
     except OSError as error:
         raise LivefakeError(f"{path} cannot be written: {error.strerror}.", "Choose another place.") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livefake.errors import LivefakeError
+from livefake.trust.durable import sync_folder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -38,8 +39,11 @@ def secret_file(path: Path, make: Callable[[], bytes], what: str) -> bytes:
             with tempfile.NamedTemporaryFile(dir=path.parent) as fresh:
                 fresh.write(make())
                 fresh.flush()
+                # What the key signs or encrypts outlives a power failure, so the key must too.
+                os.fsync(fresh.fileno())
                 with suppress(FileExistsError):
                     os.link(fresh.name, path)
+            sync_folder(path.parent)
     except OSError as error:
         raise LivefakeError(
             f"The {what} {path} cannot be made: {error.strerror}.", "Set LIVEFAKE_DATA to another folder."

@@ -24,12 +24,14 @@ class Sealed:
         frame: the picture; its array is not writeable any more.
         session: 36-bit number of the session, as the watermark carries it.
         card: True for a hold card, False for a swapped picture.
+        grant: id of the grant that the person's face is shown under; None for a fictional persona and for a card.
     """
 
     frame: Frame
     session: int
     card: bool
     key: InitVar[object]
+    grant: str | None = None
 
     def __post_init__(self, key: object) -> None:
         # The key is not kept: a picture cannot be used to seal another one.
@@ -43,10 +45,12 @@ class Seal:
     Args:
         session: 36-bit number of the session.
         also: further stages that must have finished with a frame.
+        grant: id of the grant of the person whose face is shown; None for a fictional persona.
     """
 
-    def __init__(self, session: int, *, also: frozenset[str] = frozenset()) -> None:
+    def __init__(self, session: int, *, also: frozenset[str] = frozenset(), grant: str | None = None) -> None:
         self._session = session
+        self._grant = grant
         self._required = REQUIRED | also
 
     def __call__(self, frame: Frame) -> Sealed:
@@ -77,4 +81,4 @@ class Seal:
 
     def _close(self, frame: Frame, *, card: bool) -> Sealed:
         frame.i420.flags.writeable = False
-        return Sealed(frame, self._session, card, _KEY)
+        return Sealed(frame, self._session, card, _KEY, None if card else self._grant)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ import numpy as np
 
 from livefake.errors import LivefakeError
 from livefake.frame import Floats
+from livefake.trust.durable import make_folder, remove_durably, write_durably
 from livefake.trust.keys import secret_file
 
 if TYPE_CHECKING:
@@ -61,11 +61,8 @@ class TemplateStore:
         sealed = nonce + self._cipher().encrypt(nonce, content, grant.encode())
         path = self._path(grant)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            half = path.with_suffix(".part")
-            with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(sealed)
-            half.replace(path)
+            make_folder(self._folder)
+            write_durably(path, sealed)
         except OSError as error:
             raise LivefakeError(
                 f"The template {path} cannot be written: {error.strerror}.", "Set LIVEFAKE_DATA to another folder."
@@ -109,7 +106,7 @@ class TemplateStore:
         """
         path = self._path(grant)
         try:
-            path.unlink(missing_ok=True)
+            remove_durably(path)
         except OSError as error:
             raise LivefakeError(f"The template {path} cannot be deleted: {error.strerror}.", "Delete it.") from error
 

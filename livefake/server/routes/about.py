@@ -68,7 +68,7 @@ async def portrait(id: str, service: ServiceOf) -> FileResponse:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(service: ServiceOf) -> Response:
     """Give counts and times for Prometheus."""
-    return Response(metrics_text(service.rooms), media_type=CONTENT_TYPE_LATEST)
+    return Response(metrics_text(service.rooms, service.scribe), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/docs", response_class=HTMLResponse, include_in_schema=False)

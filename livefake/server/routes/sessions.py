@@ -26,7 +26,8 @@ async def open_session(offer: Offer, request: Request, service: ServiceOf) -> Op
     """Open a session: consent and a free place first, then the answer to the offer."""
     service.notice.check(offer.consent.notice, offer.consent.accepted)
     persona = service.persona(offer.persona)
-    entry, answer = await service.rooms.open(offer.sdp, Order(persona.id, offer.others, offer.tone))
+    order = Order(persona.id, offer.others, offer.tone, notice=service.notice.id, source=offer.source)
+    entry, answer = await service.rooms.open(offer.sdp, order)
     _LOG.info(
         "The performer of session %d agreed to notice %s (%s).", entry.session.number, service.notice.id, offer.source
     )
