@@ -75,7 +75,7 @@ class Rig:
     Args:
         detector, landmarks: networks of this performer's own.
         outfit: the persona.
-        payload: what the watermark says.
+        payload: what the watermark says; stays readable.
         others: what happens to other people's faces.
         tone: 0 for the performer's skin tone, 1 for the persona's.
         look: of the label.
@@ -121,7 +121,7 @@ class Rig:
             Label(look.language, corner=look.corner),
             Watermark(payload),
         )
-        self._session = payload.session
+        self.payload = payload
         self._assemble = partial(
             Pipeline, budget=budget, clock=clock, cpu_clock=cpu_clock, observers=(*observers, Ladder(self._refine))
         )
@@ -129,13 +129,19 @@ class Rig:
         self._card_stages = (Label(look.language, corner=look.corner), Watermark(payload))
         self._card_seal = Seal(payload.session)
         self._swap, self._pipeline = self._dress(outfit, others)
+        self._gate = outfit.gate
 
     def _dress(self, outfit: Outfit, others: Others) -> tuple[Swap, Pipeline]:
         """The pipeline for a persona: with a real person's comes the gate, and a seal that asks for it."""
         swap = Swap(outfit.swapper, everybody=others is Others.SWAP)
         gate = () if outfit.gate is None else (outfit.gate,)
-        seal = Seal(self._session, also=frozenset(stage.name for stage in gate))
+        seal = Seal(self.payload.session, also=frozenset(stage.name for stage in gate))
         return swap, self._assemble((*gate, *self._before, swap, *self._after), seal)
+
+    @property
+    def gate(self) -> ConsentGate | None:
+        """What watches over the consent of the real person whose face is worn; None for a fictional one."""
+        return self._gate
 
     @property
     def quality(self) -> str:
@@ -158,6 +164,7 @@ class Rig:
         # First: it starts from nothing, so a frame of the old persona just loses it.
         self._refine.wear(outfit.finishers())
         self._swap, self._pipeline = self._dress(outfit, self._hide.how)
+        self._gate = outfit.gate
         self._colour.forget()
 
     def set_tone(self, share: float) -> None:
