@@ -61,6 +61,9 @@ class Settings:
         latency_ms: how old a picture may be when it is shown, 20..2000 milliseconds after it arrived.
         bitrate: bits a second of each outgoing 1280 x 720 video, 100 000..20 000 000; smaller pictures get less.
         allowed_hosts: further names in the Host header, ``name`` (any port) or ``name:port``, for a reverse proxy.
+        recordings: folder for recordings; None for ``recordings`` in the data folder.
+        c2pa_cert, c2pa_key: PEM files that recordings and pictures are signed with, see
+            ``livefake.trust.chain.brought_chain``; both or neither. None for the installation's own.
 
     Raises:
         BadRequest: a value is out of range.
@@ -76,6 +79,9 @@ class Settings:
     latency_ms: float = 120.0
     bitrate: int = 3_000_000
     allowed_hosts: tuple[str, ...] = ()
+    recordings: Path | None = None
+    c2pa_cert: Path | None = None
+    c2pa_key: Path | None = None
 
     def __post_init__(self) -> None:
         _within("port", self.port, 0, 65_535)
@@ -93,6 +99,11 @@ class Settings:
                     f"An allowed host should be a name or name:port in small letters, and is {name!r}.",
                     "Write it as the browser sends it, such as live.example.org.",
                 )
+        if (self.c2pa_cert is None) != (self.c2pa_key is None):
+            raise BadRequest(
+                "A signing certificate and its key belong together, and only one of them was named.",
+                "Set both LIVEFAKE_C2PA_CERT and LIVEFAKE_C2PA_KEY, or neither.",
+            )
         if not (self.expose or is_loopback(self.host)):
             raise BadRequest(
                 f"Listening on {self.host} lets other machines reach the camera page, and that was not asked for.",
@@ -159,4 +170,7 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "cache": (Path, "a folder"),
     "data": (Path, "a folder"),
     "allowed_hosts": (_names, "names with commas between them"),
+    "recordings": (Path, "a folder"),
+    "c2pa_cert": (Path, "a file"),
+    "c2pa_key": (Path, "a file"),
 }

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from livefake.cli.tools import open_studio, packs_folder, settings, write_json
+from livefake.cli.tools import open_provenancer, open_studio, packs_folder, settings, write_json
 from livefake.compose.treatment import Others
 from livefake.errors import BadMedia
 
@@ -33,7 +33,7 @@ def swap(
     others: Annotated[Others, typer.Option(help="What happens to other people's faces.")] = Others.BLUR,
     report: Annotated[Path | None, typer.Option(help="Write counts and timings to this JSON file.")] = None,
 ) -> None:
-    """Swap the largest face of a video; every frame is labelled and marked, and the sound is kept.
+    """Swap the largest face of a video; every frame is labelled and marked, the file signed, and the sound kept.
 
     Frames without that face show the last swapped picture or a card, never the original. The exit code is 0,
     3 when no frame could be swapped, 1 for any other problem.
@@ -45,6 +45,7 @@ def swap(
     from livefake.resources import models_folder
     from livefake.swap.persona import find_persona
     from livefake.trust.consent import Output
+    from livefake.trust.grants import GrantBook
 
     # A wrong name is told before anything is loaded.
     if not source.is_file():
@@ -52,6 +53,9 @@ def swap(
     chosen = settings()
     find_persona(models_folder() / "personas", persona, packs_folder(chosen))
     console = Console(stderr=True)
+    provenancer = open_provenancer(chosen)
+    # So is a certificate that cannot sign.
+    provenancer.chain()
     studio, timings = open_studio(console, chosen), Timings(size=100_000)
     rig = studio.rig(
         persona,
@@ -64,6 +68,7 @@ def swap(
         observers=(timings,),
         output=Output.FILE,
     )
+    grant = None if rig.gate is None else GrantBook(chosen.data).find(rig.gate.grant)
     columns = (TextColumn("Swapping"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("swap", total=None)
@@ -72,6 +77,9 @@ def swap(
             target,
             rig,
             CardPainter(),
+            sign=lambda half, whole: provenancer.sign(
+                half, whole, session=rig.payload.session, payload=rig.payload, grant=grant, title="A swapped video"
+            ),
             clock=monotonic,
             progress=lambda count, total: bar.update(task, completed=count, total=total or None),
         )
