@@ -15,6 +15,7 @@ from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.flow.timing import Timings
 from livefake.media.ports import Painter, Source
+from livefake.media.recordings import Recordings
 from livefake.rig import Rig
 from livefake.session import Others, Session, Tally
 from livefake.studio import Studio
@@ -67,14 +68,25 @@ class Sessions:
         latency: age that a picture should not exceed, nanoseconds.
         painter: draws hold cards.
         clock: the service's monotonic clock.
+        recordings: where pictures are kept; None where nothing can be kept.
     """
 
-    def __init__(self, studio: Studio, *, capacity: int, latency: Nanos, painter: Painter, clock: Clock) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        *,
+        capacity: int,
+        latency: Nanos,
+        painter: Painter,
+        clock: Clock,
+        recordings: Recordings | None = None,
+    ) -> None:
         self.capacity = capacity
         self._studio = studio
         self._latency = latency
         self._painter = painter
         self._clock = clock
+        self._recordings = recordings
         self._entries: dict[str, Entry] = {}
         self._opening = 0
 
@@ -113,6 +125,7 @@ class Sessions:
             tally=tally,
             timings=timings,
             clock=self._clock,
+            recordings=self._recordings,
         )
         id = secrets.token_urlsafe(16)
         entry = Entry(id, secrets.token_urlsafe(16), session, asyncio.Event(), asyncio.create_task(session.run()))

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -16,6 +16,8 @@ from livefake.errors import BadRequest, Busy, NotFound
 from livefake.flow.timing import Timing
 from livefake.frame import Frame
 from livefake.media.ports import Sink, Source
+from livefake.media.recorder import Phase, Recording
+from livefake.media.recordings import Recordings
 from livefake.server.app import build_app
 from livefake.server.service import Service
 from livefake.session import Others, Report, State
@@ -97,6 +99,8 @@ class LocalSession:
     tone: float = 0.0
     sinks: list[Sink] = field(default_factory=list)
     needs_resume: bool = True
+    recording: Recording | None = None
+    refuses: Exception | None = None
 
     def add(self, sink: Sink) -> None:
         self.sinks.append(sink)
@@ -116,6 +120,20 @@ class LocalSession:
     def resume(self) -> None:
         self.needs_resume = False
 
+    def start_recording(self) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        self.recording = Recording(Phase.RECORDING, 1.5, 4096, 0, "", "film.mp4")
+
+    def stop_recording(self) -> None:
+        if self.recording is not None:
+            self.recording = replace(self.recording, phase=Phase.FINISHING)
+
+    def snapshot(self) -> bytes:
+        if self.refuses is not None:
+            raise self.refuses
+        return b"\xff\xd8picture"
+
     def report(self) -> Report:
         return Report(
             state=State.LIVE,
@@ -134,6 +152,7 @@ class LocalSession:
             quality="full",
             queue_depth=1,
             tone=self.tone,
+            recording=self.recording,
         )
 
 
@@ -194,7 +213,13 @@ class LocalSessions:
 class House:
     """A service with everything in it, and the peers it made."""
 
-    def __init__(self, folder: Path, capacity: int = 2, allowed_hosts: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        capacity: int = 2,
+        allowed_hosts: tuple[str, ...] = (),
+        recordings: Recordings | None = None,
+    ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
         self.viewers: list[LocalPeer] = []
@@ -214,6 +239,7 @@ class House:
             engine="none",
             web=_web(folder),
             demo=_demo(folder),
+            recordings=recordings,
         )
         self.app = build_app(self.service)
 

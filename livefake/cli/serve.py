@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from livefake.cli.tools import open_studio
+from livefake.cli.tools import open_recordings, open_studio
 from livefake.errors import BadRequest, Busy
 from livefake.settings import Settings, read_settings
 
@@ -116,7 +116,7 @@ def build_service(settings: Settings, console: Console) -> Service:
     from livefake.server.service import Service
     from livefake.sessions import Sessions
 
-    studio = open_studio(console, settings)
+    studio, recordings = open_studio(console, settings), open_recordings(settings)
     bitrate = Bitrate(at_360p=round(settings.bitrate * 0.4), at_720p=settings.bitrate)
     return Service(
         settings=settings,
@@ -126,6 +126,7 @@ def build_service(settings: Settings, console: Console) -> Service:
             latency=nanos(settings.latency_ms),
             painter=CardPainter(),
             clock=monotonic,
+            recordings=recordings,
         ),
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
@@ -134,6 +135,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         engine=studio.engine,
         web=web_folder(),
         demo=models_folder() / "demo",
+        recordings=recordings,
     )
 
 

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from livefake.clock import Clock
 from livefake.errors import NotFound
+from livefake.media.recordings import Recordings
 from livefake.server.notice import NOTICE, Notice
 from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
 from livefake.server.rooms import Rooms
@@ -35,6 +36,7 @@ class Service:
         web: folder of the browser pages.
         demo: folder of the demo clip.
         notice: what a performer agrees to.
+        recordings: where pictures are kept; None where nothing can be kept.
         rooms: the open sessions with their connections.
     """
 
@@ -48,6 +50,7 @@ class Service:
     web: Path
     demo: Path
     notice: Notice = NOTICE
+    recordings: Recordings | None = None
     rooms: Rooms = field(init=False)
 
     def __post_init__(self) -> None:
