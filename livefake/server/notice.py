@@ -55,8 +55,10 @@ NOTICE: Final = Notice(
         "Every picture that leaves the service carries a visible label and an invisible mark that say it was made by "
         "livefake. Neither can be turned off. When your face cannot be replaced, viewers see the last finished "
         "picture for a moment and then a card, never your camera picture.",
-        "Nothing is stored, and nothing is sent to anybody else. When you stop, the picture is gone; only counts and "
-        "times of the session stay in memory until livefake is closed.",
+        "Nothing is sent to anybody else, and nothing is stored unless you press Record or Snapshot: those keep the "
+        "finished picture, never your camera's, on the machine where livefake runs or where this page is open. "
+        "Otherwise the picture is gone when you stop; only counts and times of the session stay in memory until "
+        "livefake is closed.",
         "The viewer link shows the finished picture to whoever has it, for as long as the session runs. "
         "Give it only to programs and people that should see you.",
         "Other people in the picture are blurred unless you choose otherwise. If you do, ask them first.",
