@@ -56,7 +56,7 @@ class H264Encoder:
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.time_base = Fraction(1, TICKS)
         context.framerate = Fraction(30)
-        # One thread: it shares two cores with the swap, and keeps up with 60 pictures a second of 720p on half of one.
+        # One thread: it shares two cores with the swap, and takes about 10 ms of one for a picture of 720p.
         context.thread_count = 1
         context.gop_size = 10_000
         context.options = {

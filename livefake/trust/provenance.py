@@ -37,8 +37,18 @@ KINDS: Final = {
 """Files that we sign, by suffix."""
 
 OFFLINE: Final[Mapping[str, Any]] = {
-    "core": {"allowed_network_hosts": []},
-    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
+    "core": {
+        "allowed_network_hosts": [],
+        # Without it a film lies in memory while it is signed; with it the library takes half a gigabyte at most.
+        "backing_store_memory_threshold_in_mb": 16,
+    },
+    "verify": {
+        "remote_manifest_fetch": False,
+        "ocsp_fetch": False,
+        "verify_trust": True,
+        # What was signed is read back: a file that would count as changed never appears under its name.
+        "verify_after_sign_hash": True,
+    },
     # A thumbnail would be a second copy of the picture, and costs five times what the signature does.
     "builder": {"thumbnail": {"enabled": False}},
 }
