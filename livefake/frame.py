@@ -141,6 +141,7 @@ class Frame:
         faces: what was found, largest track history first.
         patches: replacements that wait to be put back.
         done: names of the stages that have finished with this frame; the seal reads it.
+        grant: id of the consent under which it shows a real person's face; empty where it shows none.
     """
 
     i420: Bytes
@@ -150,6 +151,7 @@ class Frame:
     faces: tuple[Face, ...] = ()
     patches: tuple[Patch, ...] = ()
     done: set[str] = field(default_factory=set)
+    grant: str = ""
 
     def __post_init__(self) -> None:
         shape, kind = self.i420.shape, self.i420.dtype

@@ -54,6 +54,7 @@ def swap_file(
     rig: Rig,
     painter: Painter,
     *,
+    sign: Callable[[Path, Path], None],
     clock: Clock,
     progress: Callable[[int, int], None],
     witness: Witness | None = None,
@@ -67,6 +68,7 @@ def swap_file(
         source, target: input and output; they must not be the same file.
         rig: with a patient budget.
         painter: draws hold cards.
+        sign: writes a signed copy of its first file to its second, see ``Provenancer.sign``.
         clock: measures the work.
         progress: told the number of frames done, and in all (0 if unknown).
         witness: sees every picture that is written, at its own time, for the ledger; the caller has begun its session
@@ -74,6 +76,7 @@ def swap_file(
 
     Raises:
         BadMedia: the input cannot be read, or the output cannot be written; nothing is left behind then.
+        LivefakeError: the output cannot be signed; nothing is left behind then either.
     """
     if target.exists() and source.exists() and target.samefile(source):
         raise BadMedia(f"{target} is the input itself.", "Name another file for the output.")
@@ -81,7 +84,7 @@ def swap_file(
     counts: Counter[str] = Counter()
     hold = Hold()
     last: Sealed | None = None
-    with FileReader(source, clock=clock) as reader, FileWriter(target, reader) as writer:
+    with FileReader(source, clock=clock) as reader, FileWriter(target, reader, sign=sign) as writer:
         for item in reader:
             if not isinstance(item, Frame):
                 writer.pass_on(item)

@@ -80,7 +80,7 @@ class Rig:
     Args:
         detector, landmarks: networks of this performer's own.
         outfit: the persona.
-        payload: what the watermark says.
+        payload: what the watermark says; stays readable.
         others: what happens to other people's faces.
         tone: 0 for the performer's skin tone, 1 for the persona's.
         look: of the label.
@@ -131,7 +131,7 @@ class Rig:
             Label(look.language, corner=look.corner),
             Watermark(payload),
         )
-        self._session = payload.session
+        self.payload = payload
         self._record = record
         self._assemble = partial(
             Pipeline, budget=budget, clock=clock, cpu_clock=cpu_clock, observers=(*observers, Ladder(self._refine))
@@ -141,13 +141,19 @@ class Rig:
         self._card_seal = Seal(payload.session)
         self._swap, self._pipeline = self._dress(outfit, others)
         self.grant = outfit.grant
+        self._gate = outfit.gate
 
     def _dress(self, outfit: Outfit, others: Others) -> tuple[Swap, Pipeline]:
         """The pipeline for a persona: with a real person's come the gates, and a seal that asks for them."""
         swap = Swap(outfit.swapper, everybody=others is Others.SWAP)
         gates = () if outfit.gate is None else (outfit.gate, RecordGate(self._record))
-        seal = Seal(self._session, also=frozenset(stage.name for stage in gates), grant=outfit.grant)
+        seal = Seal(self.payload.session, also=frozenset(stage.name for stage in gates), grant=outfit.grant)
         return swap, self._assemble((*gates, *self._before, swap, *self._after), seal)
+
+    @property
+    def gate(self) -> ConsentGate | None:
+        """What watches over the consent of the real person whose face is worn; None for a fictional one."""
+        return self._gate
 
     @property
     def quality(self) -> str:
@@ -171,6 +177,7 @@ class Rig:
         self._refine.wear(outfit.finishers())
         self._swap, self._pipeline = self._dress(outfit, self._hide.how)
         self.grant = outfit.grant
+        self._gate = outfit.gate
         self._colour.forget()
 
     def set_tone(self, share: float) -> None:

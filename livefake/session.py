@@ -18,6 +18,9 @@ from livefake.flow.outcome import Fate, Outcome
 from livefake.flow.timing import FRAME, Samples, Timing, Timings
 from livefake.frame import Frame
 from livefake.media.ports import Painter, Sink, Source
+from livefake.media.recorder import Recording
+from livefake.media.recordings import Recordings
+from livefake.media.take import Take
 from livefake.rig import Outfit, Rig
 from livefake.trust.gate import ENDED, UNRECORDED
 from livefake.trust.seal import Sealed
@@ -65,6 +68,7 @@ class Report:
         quality: what the swap runs with, in words.
         queue_depth: most frames that ever waited in one place.
         tone: 0 for the performer's skin tone, 1 for the persona's.
+        recording: how the latest recording does; None before the first.
     """
 
     state: State
@@ -83,6 +87,7 @@ class Report:
     quality: str
     queue_depth: int
     tone: float = 0.0
+    recording: Recording | None = None
 
 
 class Rate:
@@ -139,6 +144,7 @@ class Session:
         painter: draws the hold card.
         tally, timings: the observers that the rig reports to.
         clock: the service's monotonic clock.
+        recordings: where pictures are kept; None where nothing can be kept.
     """
 
     def __init__(
@@ -155,6 +161,7 @@ class Session:
         tally: Tally,
         timings: Timings,
         clock: Clock,
+        recordings: Recordings | None = None,
     ) -> None:
         self.number = number
         self._source = source
@@ -168,7 +175,8 @@ class Session:
         self._timings = timings
         self._clock = clock
         self._hold = Hold()
-        self._sinks: list[Sink] = []
+        self._take = Take(recordings, rig.payload)
+        self._sinks: list[Sink] = [self._take]
         self._fresh: Mailbox[Frame] = Mailbox()
         self._done: Mailbox[Sealed] = Mailbox()
         self._arrived = self._carded = 0
@@ -193,9 +201,10 @@ class Session:
         Raises:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
-            ConsentError: it is a real person's, and no grant covers it.
+            ConsentError: it is a real person's, and no grant covers it, or not the recording that runs.
         """
-        self._rig.wear(self._outfit(persona))
+        outfit = self._outfit(persona)
+        self._take.wear(outfit.gate, lambda: self._rig.wear(outfit))
         self._persona = persona
 
     def treat_others(self, how: Others) -> None:
@@ -211,6 +220,18 @@ class Session:
     def resume(self) -> None:
         """Go on with the largest face in the picture, whoever it is: somebody's decision, not ours."""
         self._rig.resume()
+
+    def start_recording(self) -> None:
+        """Keep every picture from now on; may take a while, see ``Take.start`` for what it raises."""
+        self._take.start(lambda: self._rig.gate)
+
+    def stop_recording(self) -> None:
+        """End the recording; it is completed and signed meanwhile."""
+        self._take.stop(lambda: self._rig.gate)
+
+    def snapshot(self) -> bytes:
+        """The newest picture as a signed JPEG; may take a while, see ``Take.still`` for what it raises."""
+        return self._take.still()
 
     async def run(self) -> None:
         """Work until the source ends or the task is cancelled, then close source and sinks."""
@@ -309,5 +330,6 @@ class Session:
             server_ms=self._age.timing().p50_ms,
             quality=self._rig.quality,
             tone=self._tone,
+            recording=self._take.report(),
             queue_depth=max(self._fresh.deepest, self._done.deepest),
         )

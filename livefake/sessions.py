@@ -17,6 +17,7 @@ from livefake.flow.outcome import Observer
 from livefake.flow.timing import Timings
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Painter, Source
+from livefake.media.recordings import Recordings
 from livefake.media.sound.bus import SoundBus
 from livefake.media.witness import Witness
 from livefake.outputs import MakeOutput, OutputKind, Outputs, Taps
@@ -89,6 +90,7 @@ class Sessions:
         makers: the outputs that there are, by kind.
         scribe: writes the ledger; without one no real person's face is shown.
         time_of_day: the wall clock, for the ledger.
+        recordings: where pictures are kept; None where nothing can be kept.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Sessions:
         makers: Mapping[OutputKind, MakeOutput] | None = None,
         scribe: Scribe | None = None,
         time_of_day: Wall = wall,
+        recordings: Recordings | None = None,
     ) -> None:
         self.capacity = capacity
         self._studio = studio
@@ -113,6 +116,7 @@ class Sessions:
         self._makers = makers or {}
         self._scribe = scribe
         self._time_of_day = time_of_day
+        self._recordings = recordings
         self._entries: dict[str, Entry] = {}
         self._opening = 0
 
@@ -153,6 +157,7 @@ class Sessions:
             tally=tally,
             timings=timings,
             clock=self._clock,
+            recordings=self._recordings,
         )
         if witness is not None:
             session.add(witness)

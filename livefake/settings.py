@@ -64,6 +64,9 @@ class Settings:
             the camera over HTTPS only.
         tls_key: its private key, PEM, without a password.
         allowed_hosts: further names in the Host header, ``name`` (any port) or ``name:port``, for a reverse proxy.
+        recordings: folder for recordings; None for ``recordings`` in the data folder.
+        c2pa_cert, c2pa_key: PEM files that recordings and pictures are signed with, see
+            ``livefake.trust.chain.brought_chain``; both or neither. None for the installation's own.
 
     Raises:
         BadRequest: a value is out of range.
@@ -81,6 +84,9 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
+    recordings: Path | None = None
+    c2pa_cert: Path | None = None
+    c2pa_key: Path | None = None
 
     @property
     def scheme(self) -> str:
@@ -103,6 +109,11 @@ class Settings:
                     f"An allowed host should be a name or name:port in small letters, and is {name!r}.",
                     "Write it as the browser sends it, such as live.example.org.",
                 )
+        if (self.c2pa_cert is None) != (self.c2pa_key is None):
+            raise BadRequest(
+                "A signing certificate and its key belong together, and only one of them was named.",
+                "Set both LIVEFAKE_C2PA_CERT and LIVEFAKE_C2PA_KEY, or neither.",
+            )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise BadRequest(
                 "HTTPS needs a certificate and its key, and only one of them was given.",
@@ -178,4 +189,7 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "tls_cert": (Path, "a file"),
     "tls_key": (Path, "a file"),
     "allowed_hosts": (_names, "names with commas between them"),
+    "recordings": (Path, "a folder"),
+    "c2pa_cert": (Path, "a file"),
+    "c2pa_key": (Path, "a file"),
 }

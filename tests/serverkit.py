@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,8 @@ from livefake.flow.timing import Timing
 from livefake.frame import Frame
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.recorder import Phase, Recording
+from livefake.media.recordings import Recordings
 from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.outputs import OutputKind, Outputs, Reading, Taps
@@ -124,6 +126,8 @@ class LocalSession:
     tone: float = 0.0
     sinks: list[Sink] = field(default_factory=list)
     needs_resume: bool = True
+    recording: Recording | None = None
+    refuses: Exception | None = None
 
     def add(self, sink: Sink) -> None:
         self.sinks.append(sink)
@@ -143,6 +147,20 @@ class LocalSession:
     def resume(self) -> None:
         self.needs_resume = False
 
+    def start_recording(self) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        self.recording = Recording(Phase.RECORDING, 1.5, 4096, 0, "", "film.mp4")
+
+    def stop_recording(self) -> None:
+        if self.recording is not None:
+            self.recording = replace(self.recording, phase=Phase.FINISHING)
+
+    def snapshot(self) -> bytes:
+        if self.refuses is not None:
+            raise self.refuses
+        return b"\xff\xd8picture"
+
     def report(self) -> Report:
         return Report(
             state=State.LIVE,
@@ -161,6 +179,7 @@ class LocalSession:
             quality="full",
             queue_depth=1,
             tone=self.tone,
+            recording=self.recording,
         )
 
 
@@ -230,7 +249,13 @@ class LocalSessions:
 class House:
     """A service with everything in it, and the peers it made."""
 
-    def __init__(self, folder: Path, capacity: int = 2, allowed_hosts: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        capacity: int = 2,
+        allowed_hosts: tuple[str, ...] = (),
+        recordings: Recordings | None = None,
+    ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
         self.viewers: list[LocalPeer] = []
@@ -250,6 +275,7 @@ class House:
             engine="none",
             web=_web(folder),
             demo=_demo(folder),
+            recordings=recordings,
         )
         self.app = build_app(self.service)
 

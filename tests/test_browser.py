@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from benchmarks.browser import Server, chromium, go_live, grab, missing, serve, write_camera
 from livefake.frame import Frame
+from livefake.media.picture import to_frame
 from livefake.resources import models_folder
+from livefake.trust.provenance import State, read_provenance
 from livefake.trust.watermark.detect import Detector
 from tests.footage import CLIP, footage
 from tests.identity import descriptor, distance
@@ -29,9 +32,16 @@ PERSONA = "edgar"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(["--capacity", "1"]) as running:
-        yield running
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def server(data: Path) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIVEFAKE_DATA", str(data))
+        with serve(["--capacity", "1"]) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +143,36 @@ def test_a_newcomer_without_a_camera_tries_the_clip(page: Page, server: Server) 
     assert stats["state"] == "live"
     assert stats["remoteFrames"] > 10
     stop(page)
+
+
+def test_a_recording_has_a_red_sign_and_ends_as_a_signed_film(page: Page, server: Server, data: Path) -> None:
+    go_live(page, server.url, source="clip")
+    assert not page.is_visible("#rec")
+    page.click("#record")
+    page.wait_for_selector("#rec:visible")
+    assert page.inner_text("#record") == "Stop recording"
+    red, green, blue = page.evaluate("getComputedStyle(document.querySelector('#rec')).backgroundColor.match(/\\d+/g)")
+    assert int(red) > 3 * max(int(green), int(blue))
+    page.wait_for_timeout(2500)
+    with page.expect_download() as download:
+        page.click("#snapshot")
+    still = data / "still.jpg"
+    download.value.save_as(still)
+    page.click("#record")
+    page.wait_for_selector("#kept:has-text('saved and signed')")
+    assert not page.is_visible("#rec")
+    said = page.inner_text("#kept")
+    stop(page)
+    [film] = (data / "recordings").iterdir()
+    assert str(film) in said
+    trusted = (data / "provenance" / "root.pem").read_text()
+    detector = Detector()
+    with av.open(str(film)) as container:
+        for picture in container.decode(video=0):
+            detector.add(to_frame(picture, 0).y)
+    seen = {read_provenance(path, trusted=trusted) for path in (film, still)}
+    assert {found.state for found in seen} == {State.VALID}
+    assert {found.payload for found in seen} == {detector.read().payload}
 
 
 def test_nothing_starts_without_consent(page: Page, server: Server) -> None:

@@ -6,17 +6,23 @@ import av
 import pytest
 
 from livefake.clock import monotonic
-from livefake.errors import BadMedia
+from livefake.errors import BadMedia, LivefakeError
 from livefake.flow.timing import Timings
 from livefake.media.holdcard import CardPainter
 from livefake.media.picture import to_frame
 from livefake.offline import FileReport, patient_budget, swap_file
 from livefake.session import Others
 from livefake.studio import Studio
+from livefake.trust.provenance import Provenancer, State, read_provenance
 from livefake.trust.watermark.detect import Detector
 from tests.footage import CLIP, cut, face_difference, footage
 
 pytestmark = pytest.mark.models
+
+
+def keys(target: Path) -> Path:
+    """A data folder beside the test's own, where nothing that is left behind could hide."""
+    return Path(f"{target.parent}-keys")
 
 
 def run(studio: Studio, source: Path, target: Path) -> FileReport:
@@ -29,7 +35,16 @@ def run(studio: Studio, source: Path, target: Path) -> FileReport:
         cpu_clock=monotonic,
         observers=(Timings(),),
     )
-    return swap_file(source, target, rig, CardPainter(), clock=monotonic, progress=lambda done, total: None)
+    provenancer = Provenancer(keys(target))
+    return swap_file(
+        source,
+        target,
+        rig,
+        CardPainter(),
+        sign=lambda half, whole: provenancer.sign(half, whole, session=77, payload=rig.payload, grant=None),
+        clock=monotonic,
+        progress=lambda done, total: None,
+    )
 
 
 def test_a_file_is_swapped_frame_by_frame_with_its_sound(studio: Studio, tmp_path: Path) -> None:
@@ -53,6 +68,18 @@ def test_a_file_is_swapped_frame_by_frame_with_its_sound(studio: Studio, tmp_pat
     assert reading.payload is not None
     assert reading.payload.session == 77
     assert reading.payload.issuer == 0x123456
+    found = read_provenance(target, trusted=Provenancer(keys(target)).trusted)
+    assert (found.state, found.payload) == (State.VALID, reading.payload)
+
+
+def test_what_cannot_be_signed_is_not_written(studio: Studio, tmp_path: Path) -> None:
+    source, target = cut(CLIP, tmp_path / "in.mp4", 0.3), tmp_path / "out.mp4"
+    damaged = keys(target) / "provenance" / "signer.pem"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("damaged")
+    with pytest.raises(LivefakeError, match="is damaged"):
+        run(studio, source, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_frames_without_a_face_are_held_and_then_carded(studio: Studio, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from livefake.cli.tools import open_studio
+from livefake.cli.tools import open_recordings, open_studio
 from livefake.errors import BadRequest, Busy, LivefakeError
 from livefake.settings import Settings, read_settings
 
@@ -126,7 +126,7 @@ def build_service(settings: Settings, console: Console) -> Service:
     from livefake.trust.grants import GrantBook
     from livefake.trust.scribe import Scribe
 
-    studio = open_studio(console, settings)
+    studio, recordings = open_studio(console, settings), open_recordings(settings)
     book = GrantBook(settings.data)
     try:
         book.settle(now=wall())
@@ -145,6 +145,7 @@ def build_service(settings: Settings, console: Console) -> Service:
             clock=monotonic,
             broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic),
             scribe=scribe,
+            recordings=recordings,
         ),
         scribe=scribe,
         personas=studio.personas,
@@ -154,6 +155,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         engine=studio.engine,
         web=web_folder(),
         demo=models_folder() / "demo",
+        recordings=recordings,
     )
 
 

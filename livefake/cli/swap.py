@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from livefake.cli.tools import open_studio, packs_folder, settings, write_json
+from livefake.cli.tools import open_provenancer, open_studio, packs_folder, settings, write_json
 from livefake.compose.treatment import Others
 from livefake.errors import BadMedia, LivefakeError
 
@@ -34,7 +34,7 @@ def swap(
     others: Annotated[Others, typer.Option(help="What happens to other people's faces.")] = Others.BLUR,
     report: Annotated[Path | None, typer.Option(help="Write counts and timings to this JSON file.")] = None,
 ) -> None:
-    """Swap the largest face of a video; every frame is labelled and marked, and the sound is kept.
+    """Swap the largest face of a video; every frame is labelled and marked, the file signed, and the sound kept.
 
     Frames without that face show the last swapped picture or a card, never the original. The exit code is 0,
     3 when no frame could be swapped, 1 for any other problem.
@@ -47,6 +47,7 @@ def swap(
     from livefake.resources import models_folder
     from livefake.swap.persona import find_persona
     from livefake.trust.consent import Output
+    from livefake.trust.grants import GrantBook
     from livefake.trust.keys import installation_key
     from livefake.trust.ledger import Ledger
     from livefake.trust.scribe import Scribe
@@ -57,6 +58,9 @@ def swap(
     chosen = settings()
     find_persona(models_folder() / "personas", persona, packs_folder(chosen))
     console = Console(stderr=True)
+    provenancer = open_provenancer(chosen)
+    # So is a certificate that cannot sign.
+    provenancer.chain()
     studio, timings, number = open_studio(console, chosen), Timings(size=100_000), secrets.randbits(36)
     scribe = Scribe(Ledger(chosen.data, installation_key(chosen.data)))
     witness = Witness(scribe, number, output=Output.FILE, clock=monotonic, time_of_day=wall)
@@ -74,6 +78,7 @@ def swap(
             output=Output.FILE,
             record=witness.problem,
         )
+        grant = None if rig.gate is None else GrantBook(chosen.data).find(rig.gate.grant)
         witness.begin(rig.grant)
         close.callback(witness.end)
         columns = (TextColumn("Swapping"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -84,6 +89,9 @@ def swap(
             target,
             rig,
             CardPainter(),
+            sign=lambda half, whole: provenancer.sign(
+                half, whole, session=rig.payload.session, payload=rig.payload, grant=grant, title="A swapped video"
+            ),
             clock=monotonic,
             progress=lambda count, total: bar.update(task, completed=count, total=total or None),
             witness=witness,

@@ -14,9 +14,19 @@ from livefake.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from livefake.engine.weights import Weights
+    from livefake.media.recordings import Recordings
     from livefake.studio import Studio
+    from livefake.trust.provenance import Provenancer
 
-__all__ = ["open_studio", "open_weights", "packs_folder", "settings", "write_json"]
+__all__ = [
+    "open_provenancer",
+    "open_recordings",
+    "open_studio",
+    "open_weights",
+    "packs_folder",
+    "settings",
+    "write_json",
+]
 
 
 def settings() -> Settings:
@@ -43,6 +53,26 @@ def open_weights(chosen: Settings) -> Weights:
 def packs_folder(chosen: Settings) -> Path:
     """Where this installation's own personas lie; the folder need not be there."""
     return chosen.data / "personas"
+
+
+def open_provenancer(chosen: Settings) -> Provenancer:
+    """What signs files, with the certificate that was chosen; it is read when something is signed."""
+    from livefake.trust.provenance import Provenancer
+
+    return Provenancer(chosen.data, certificate=chosen.c2pa_cert, key=chosen.c2pa_key)
+
+
+def open_recordings(chosen: Settings) -> Recordings:
+    """The folder of recordings; it need not be there.
+
+    Raises:
+        LivefakeError: the installation's key cannot be made or read.
+    """
+    from livefake.media.recordings import Recordings
+    from livefake.trust.grants import GrantBook
+
+    folder = chosen.recordings or chosen.data / "recordings"
+    return Recordings(folder, open_provenancer(chosen), GrantBook(chosen.data))
 
 
 def open_studio(console: Console, chosen: Settings) -> Studio:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -125,17 +125,19 @@ def _upright(frame: Frame, rotation: float) -> Frame:
 
 
 class FileWriter:
-    """Writes sealed pictures, and a reader's sound, to an MP4 file.
+    """Writes sealed pictures, and a reader's sound, to a signed MP4 file.
 
     The file appears under its name when it is complete; when anything goes wrong nothing is left behind.
 
     Args:
         path: where to; an existing file is replaced.
         reader: gives the rate and the sound.
+        sign: writes a signed copy of its first file to its second; raises LivefakeError.
     """
 
-    def __init__(self, path: Path, reader: FileReader) -> None:
+    def __init__(self, path: Path, reader: FileReader, *, sign: Callable[[Path, Path], None]) -> None:
         self._path = path
+        self._sign = sign
         self._half = path.with_name(f".{path.stem}.part.mp4")
         self._rate = reader.rate
         self._sound = reader.audio
@@ -220,7 +222,7 @@ class FileWriter:
                 self._container.mux(self._video.encode(None))
             self._container.close()
             if error is None and self._video is not None:
-                self._half.replace(self._path)
+                self._sign(self._half, self._path)
         except (av.FFmpegError, OSError) as failure:
             if error is None:
                 raise self._unwritten(failure) from failure

@@ -13,16 +13,20 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
 from livefake import __version__
+from livefake.media.recordings import Recordings
 from livefake.server.access import AccessGuard, Door
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, feed, outputs, pages, sessions, whep
+from livefake.server.routes import about, feed, keep, outputs, pages, sessions, whep
 from livefake.server.service import Service
 
 __all__ = ["GRACE", "build_app"]
 
 GRACE: Final = 2.0
 """Seconds that sessions and their connections get to close when the service stops."""
+
+_SIGNING: Final = 5.0
+"""Seconds that films get to be signed when the service stops; what is not done by then, the next start does."""
 
 _NO_TELEMETRY: Final[TelemetryConfig] = {
     # FastAPI would send spans with whole addresses, view keys included, to wherever OTEL_* variables point.
@@ -39,10 +43,14 @@ def build_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        recovery = asyncio.create_task(_recover(service.recordings))
         yield
         await service.rooms.close(GRACE)
         if service.scribe is not None:
             await asyncio.to_thread(service.scribe.close, GRACE)
+        if service.recordings is not None:
+            await asyncio.to_thread(service.recordings.settle, _SIGNING)
+        await recovery
 
     app = FastAPI(
         title="livefake",
@@ -65,7 +73,13 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, outputs, whep, feed, pages):
+    for module in (about, sessions, outputs, keep, whep, feed, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app
+
+
+async def _recover(recordings: Recordings | None) -> None:
+    """Complete what an earlier run could not; sessions do not wait for it."""
+    if recordings is not None:
+        await asyncio.to_thread(recordings.recover)

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from livefake.flow.timing import Timing
+from livefake.media.recorder import Phase, Recording
 from livefake.outputs import OutputKind, OutputReport, OutputState
 from livefake.server.notice import Notice
 from livefake.session import Others, Report, State
@@ -26,6 +27,7 @@ __all__ = [
     "PersonaEntry",
     "ProblemBody",
     "ProblemText",
+    "RecordingState",
     "SessionChange",
     "SessionState",
     "Status",
@@ -169,6 +171,29 @@ class Frames(_Told):
     failed: int = 0
 
 
+class RecordingState(_Told):
+    """A session's latest recording: where it stands, how long and large it is, and what went wrong with it."""
+
+    phase: Phase
+    seconds: float
+    bytes: int
+    dropped: int
+    problem: str
+    file: str
+
+    @classmethod
+    def of(cls, recording: Recording) -> RecordingState:
+        """The recording at this moment."""
+        return cls(
+            phase=recording.phase,
+            seconds=recording.seconds,
+            bytes=recording.bytes,
+            dropped=recording.dropped,
+            problem=recording.problem,
+            file=recording.file,
+        )
+
+
 class SessionState(_Told):
     """A session at this moment."""
 
@@ -189,6 +214,7 @@ class SessionState(_Told):
     server_ms: float
     quality: str
     queue_depth: int
+    recording: RecordingState | None
 
     @classmethod
     def of(cls, id: str, report: Report) -> SessionState:
@@ -211,6 +237,7 @@ class SessionState(_Told):
             server_ms=report.server_ms,
             quality=report.quality,
             queue_depth=report.queue_depth,
+            recording=None if report.recording is None else RecordingState.of(report.recording),
         )
 
 

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from livefake.clock import Clock
 from livefake.errors import NotFound
 from livefake.media.encode.hub import Broadcast
+from livefake.media.recordings import Recordings
 from livefake.server.notice import NOTICE, Notice
 from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
 from livefake.server.rooms import Rooms
@@ -38,6 +39,7 @@ class Service:
         demo: folder of the demo clip.
         notice: what a performer agrees to.
         scribe: writes the ledger; None where none is kept, and then no real person's face is shown.
+        recordings: where pictures are kept; None where nothing can be kept.
         rooms: the open sessions with their connections.
     """
 
@@ -52,6 +54,7 @@ class Service:
     demo: Path
     notice: Notice = NOTICE
     scribe: Scribe | None = None
+    recordings: Recordings | None = None
     rooms: Rooms = field(init=False)
 
     def __post_init__(self) -> None:

@@ -31,7 +31,7 @@ class ConsentGate:
     Args:
         book: read at each decision, so that a revocation by another program counts.
         grant: id of the grant.
-        output: where the pictures go.
+        output: where the pictures go; ``also`` adds to it.
         wall: the wall clock.
     """
 
@@ -41,7 +41,7 @@ class ConsentGate:
     def __init__(self, book: GrantBook, grant: str, *, output: Output, wall: Wall) -> None:
         self._book = book
         self._grant = grant
-        self._output = output
+        self._outputs: tuple[Output, ...] = (output,)
         self._wall = wall
         self._decided: Nanos | None = None
         self._ended = ""
@@ -51,6 +51,20 @@ class ConsentGate:
         """Id of the grant."""
         return self._grant
 
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What the grant must cover now, the output that the gate was made for first."""
+        return self._outputs
+
+    def also(self, output: Output) -> None:
+        """From the next decision on, the grant must cover this output too."""
+        if output not in self._outputs:
+            self._outputs = (*self._outputs, output)
+
+    def no_longer(self, output: Output) -> None:
+        """This output has ended, and need not be covered any more; what the gate was made for stays."""
+        self._outputs = (self._outputs[0], *(one for one in self._outputs[1:] if one is not output))
+
     def __call__(self, frame: Frame) -> Frame:
         """Let the frame pass.
 
@@ -59,7 +73,8 @@ class ConsentGate:
         """
         if not self._ended and (self._decided is None or abs(frame.arrived - self._decided) >= _PACE):
             try:
-                self._book.check(self._grant, now=self._wall(), purpose=Purpose.WEAR, output=self._output)
+                for output in self._outputs:
+                    self._book.check(self._grant, now=self._wall(), purpose=Purpose.WEAR, output=output)
             except LivefakeError as error:
                 self._ended = error.problem
             # Only a decision that came about lets the frames of the next second pass.
@@ -67,6 +82,7 @@ class ConsentGate:
         if self._ended:
             raise Drop(f"{ENDED}: {self._ended}")
         frame.done.add(self.name)
+        frame.grant = self._grant
         return frame
 
 

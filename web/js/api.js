@@ -13,6 +13,8 @@ import { Trouble } from "./trouble.js";
 /** @typedef {{id: string, title: string, kind: string, description: string, portrait: string}} Persona */
 /** @typedef {{p50_ms: number, p95_ms: number, cpu_ms: number}} Timing */
 /** @typedef {{arrived: number, swapped: number, held: number, carded: number, dropped: number}} FrameCounts */
+/** @typedef {"recording" | "finishing" | "saved" | "failed"} RecordingPhase */
+/** @typedef {{phase: RecordingPhase, seconds: number, bytes: number, problem: string, file: string}} Recording */
 /**
  * @typedef {object} SessionReport
  * @property {string} id
@@ -29,6 +31,7 @@ import { Trouble } from "./trouble.js";
  * @property {Record<string, Timing>} stages
  * @property {number} server_ms Median from a frame's arrival to its showing, milliseconds.
  * @property {string} quality
+ * @property {Recording | null} recording The latest one.
  */
 /**
  * @typedef {object} SessionRequest
@@ -69,6 +72,23 @@ export const getSession = (id) => json("GET", sessionPath(id));
  * @returns {Promise<SessionReport>}
  */
 export const changeSession = (id, change) => json("PATCH", sessionPath(id), change);
+
+/**
+ * Begin to record, or end the recording.
+ * @param {string} id
+ * @param {boolean} on
+ * @returns {Promise<SessionReport>}
+ */
+export const recordSession = (id, on) => json(on ? "POST" : "DELETE", `${sessionPath(id)}/recording`);
+
+/**
+ * The newest picture, signed.
+ * @param {string} id
+ * @returns {Promise<Blob>}
+ */
+export async function takeSnapshot(id) {
+  return (await send("POST", `${sessionPath(id)}/snapshot`)).blob();
+}
 
 /**
  * End a session. Also works while the page is being closed: the browser finishes the request on its own.

@@ -3,6 +3,7 @@
  * @module live
  */
 
+import { Keeper } from "./keep.js";
 import { PersonaPicker } from "./personas.js";
 import { WORDS, clock, pictureVisible } from "./phases.js";
 import { fillRows, find, say } from "./ui.js";
@@ -21,6 +22,8 @@ import { fillRows, find, say } from "./ui.js";
  * @property {(persona: Persona) => void} onPersona
  * @property {(others: Others) => void} onOthers
  * @property {(tone: number) => void} onTone
+ * @property {(on: boolean) => Promise<void>} onRecord
+ * @property {() => Promise<void>} onSnapshot
  */
 
 const COPIED_MS = 2000;
@@ -44,6 +47,7 @@ export class LiveScreen {
     this.videos = { local: find("local", HTMLVideoElement), remote: find("remote", HTMLVideoElement) };
     this.others = find("live-others", HTMLSelectElement);
     this.tone = find("live-tone", HTMLInputElement);
+    this.keeper = new Keeper(listener);
     this.picker = new PersonaPicker(find("live-personas", HTMLElement), "live-persona", listener.onPersona);
 
     this.others.addEventListener("change", () => listener.onOthers(/** @type {Others} */ (this.others.value)));
@@ -86,6 +90,7 @@ export class LiveScreen {
     find("stop", HTMLButtonElement).disabled = false;
     find("local-figure", HTMLElement).hidden = false;
     this.#blank();
+    this.keeper.show(null);
     this.#phase("connecting", "", 0);
     this.#cover(true, "Connecting", "The first picture comes in a moment.");
     find("live-title", HTMLElement).focus();
@@ -132,6 +137,7 @@ export class LiveScreen {
       fillRows(find("parts", HTMLElement), [...rows, ["Delay", decimal(snapshot.delayMs)]]);
     }
     if (report) this.#details(report);
+    if (report) this.keeper.show(report.recording);
   }
 
   /**
@@ -144,6 +150,7 @@ export class LiveScreen {
     this.videos.local.srcObject = null;
     find("local-figure", HTMLElement).hidden = true;
     this.#blank();
+    find("rec", HTMLElement).hidden = true;
     this.#phase("lost", trouble.problem, null);
     this.#cover(true, trouble.problem, trouble.remedy);
     this.#enable(false);
@@ -209,6 +216,7 @@ export class LiveScreen {
   /** @param {boolean} on */
   #enable(on) {
     for (const id of ["stop", "full", "copy"]) find(id, HTMLButtonElement).disabled = !on;
+    this.keeper.enable(on);
     this.others.disabled = this.tone.disabled = !on;
     for (const input of this.picker.container.querySelectorAll("input")) input.disabled = !on;
   }

@@ -4,6 +4,7 @@
  */
 
 import { getNotice, getPersonas } from "./api.js";
+import { download, recordingText } from "./keep.js";
 import { LiveScreen } from "./live.js";
 import { WORDS, clock } from "./phases.js";
 import { ServiceWatch } from "./service.js";
@@ -36,6 +37,8 @@ class Studio {
       onPersona: (persona) => this.change({ persona: persona.id }),
       onOthers: (others) => this.change({ others }),
       onTone: (tone) => this.change({ tone }),
+      onRecord: (on) => this.record(on),
+      onSnapshot: () => this.keepPicture(),
     });
     this.service = new ServiceWatch((ready, hint) => {
       if (this.place === "setup") this.setup.setButton(ready ? "idle" : "warming", hint);
@@ -133,6 +136,29 @@ class Studio {
   }
 
   /**
+   * Begin to record, or end the recording.
+   * @param {boolean} on
+   */
+  async record(on) {
+    const { session } = this;
+    try {
+      if (session) this.screen.keeper.show(await session.record(on));
+    } catch (error) {
+      if (this.session === session) showBanner(asTrouble(error));
+    }
+  }
+
+  /** Save the newest picture as a file. */
+  async keepPicture() {
+    const { session } = this;
+    try {
+      if (session) download(await session.picture(), `livefake_${new Date().toISOString().slice(0, 19)}.jpg`.replaceAll(":", "-"));
+    } catch (error) {
+      if (this.session === session) showBanner(asTrouble(error));
+    }
+  }
+
+  /**
    * The session ended by itself.
    * @param {Trouble} trouble
    */
@@ -191,7 +217,7 @@ class Studio {
       const parts = [`${(summary.report?.frames.swapped ?? 0).toLocaleString("en")} pictures swapped`];
       if (summary.delayMs !== null) parts.push(`median delay ${summary.delayMs.toFixed(0)} ms`);
       if (summary.fps !== null) parts.push(`${summary.fps.toFixed(0)} frames a second`);
-      say(box, `You were live for ${clock(summary.seconds)}: ${parts.join(", ")}. Nothing is being sent any more.`);
+      say(box, `You were live for ${clock(summary.seconds)}: ${parts.join(", ")}. Nothing is being sent any more. ${keptText(summary)}`.trim());
     }
     find("setup-title", HTMLElement).focus();
   }
@@ -227,6 +253,15 @@ class Studio {
       height: snapshot?.height ?? 0,
     });
   }
+}
+
+/**
+ * What became of the recording. One that ran until the end is signed when the page is no longer told about it.
+ * @param {Summary} summary
+ */
+function keptText({ report }) {
+  const recording = report?.recording;
+  return recordingText(recording?.phase === "recording" ? { ...recording, phase: "finishing" } : recording);
 }
 
 const studio = new Studio();

@@ -3,7 +3,7 @@
  * @module session
  */
 
-import { changeSession, closeSession, getSession, openSession } from "./api.js";
+import { changeSession, closeSession, getSession, openSession, recordSession, takeSnapshot } from "./api.js";
 import { FrameCounter, NOTHING, delayOf, measureRefresh, median, partsBetween, readReport } from "./meter.js";
 import { phaseOf } from "./phases.js";
 import { connect } from "./rtc.js";
@@ -118,6 +118,24 @@ export class LiveSession {
    */
   async change(change) {
     this.report = await changeSession(this.id, change);
+  }
+
+  /**
+   * Begin to record, or end the recording.
+   * @param {boolean} on
+   * @returns {Promise<import("./api.js").Recording | null>} How it does.
+   */
+  async record(on) {
+    this.report = await recordSession(this.id, on);
+    return this.report.recording;
+  }
+
+  /**
+   * The newest picture, signed.
+   * @returns {Promise<Blob>}
+   */
+  async picture() {
+    return takeSnapshot(this.id);
   }
 
   /**
