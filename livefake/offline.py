@@ -14,6 +14,7 @@ from livefake.flow.hold import Hold, State
 from livefake.frame import Frame
 from livefake.media.file import FileReader, FileWriter
 from livefake.media.ports import Painter
+from livefake.media.still import SUFFIXES, PictureWriter
 from livefake.media.witness import Witness
 from livefake.rig import Rig
 from livefake.trust.seal import Sealed
@@ -65,7 +66,8 @@ def swap_file(
     card; never the original. Sound is copied.
 
     Args:
-        source, target: input and output; they must not be the same file.
+        source, target: input and output; they must not be the same file. An output that is called a picture gets
+            one, of an input that is one.
         rig: with a patient budget.
         painter: draws hold cards.
         sign: writes a signed copy of its first file to its second, see ``Provenancer.sign``.
@@ -84,7 +86,7 @@ def swap_file(
     counts: Counter[str] = Counter()
     hold = Hold()
     last: Sealed | None = None
-    with FileReader(source, clock=clock) as reader, FileWriter(target, reader, sign=sign) as writer:
+    with FileReader(source, clock=clock) as reader, _writer(target, reader, sign) as writer:
         for item in reader:
             if not isinstance(item, Frame):
                 writer.pass_on(item)
@@ -110,3 +112,9 @@ def swap_file(
         if not counts:
             raise BadMedia(f"{source} has no picture that can be decoded.")
     return FileReport(counts.total(), counts["swapped"], counts["held"], counts["carded"], seconds(clock() - started))
+
+
+def _writer(target: Path, reader: FileReader, sign: Callable[[Path, Path], None]) -> FileWriter | PictureWriter:
+    if target.suffix.lower() in SUFFIXES:
+        return PictureWriter(target, sign=sign)
+    return FileWriter(target, reader, sign=sign)

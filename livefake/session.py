@@ -331,5 +331,5 @@ class Session:
             quality=self._rig.quality,
             tone=self._tone,
             recording=self._take.report(),
-            queue_depth=max(self._fresh.deepest, self._done.deepest),
+            queue_depth=max(self._fresh.deepest, self._done.deepest, self._take.deepest),
         )

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from livefake.errors import BadMedia
 from livefake.frame import Bytes, Frame
 from livefake.media.encoder import TICKS, Encoded, H264Encoder
+from livefake.media.filmtime import FilmTime
 from livefake.media.fragments import FragmentedWriter, boxes, plain_copy, whole_length
 from livefake.media.letterbox import fit
-from livefake.media.filmtime import FilmTime
 from tests.footage import CLIP
 
 

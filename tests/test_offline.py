@@ -11,6 +11,7 @@ from livefake.flow.timing import Timings
 from livefake.media.holdcard import CardPainter
 from livefake.media.picture import to_frame
 from livefake.offline import FileReport, patient_budget, swap_file
+from livefake.resources import models_folder
 from livefake.session import Others
 from livefake.studio import Studio
 from livefake.trust.provenance import Provenancer, State, read_provenance
@@ -70,6 +71,28 @@ def test_a_file_is_swapped_frame_by_frame_with_its_sound(studio: Studio, tmp_pat
     assert reading.payload.issuer == 0x123456
     found = read_provenance(target, trusted=Provenancer(keys(target)).trusted)
     assert (found.state, found.payload) == (State.VALID, reading.payload)
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.PNG"])
+def test_a_picture_is_swapped_into_a_signed_picture(name: str, studio: Studio, tmp_path: Path) -> None:
+    source, target = models_folder() / "demo" / "still.jpg", tmp_path / name
+    report = run(studio, source, target)
+    assert (report.frames, report.swapped) == (1, 1)
+    found = read_provenance(target, trusted=Provenancer(keys(target)).trusted)
+    assert (found.state, found.session) == (State.VALID, 77)
+    frames = []
+    for path in (source, target):
+        with av.open(str(path)) as container:
+            frames += [to_frame(picture, 0) for picture in container.decode(video=0)]
+    assert face_difference(frames[1], frames[0]) > 4
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_film_does_not_become_a_picture(studio: Studio, tmp_path: Path) -> None:
+    source = cut(CLIP, tmp_path / "in.mp4", 0.3)
+    with pytest.raises(BadMedia, match="can hold one picture"):
+        run(studio, source, tmp_path / "out.jpg")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
 
 
 def test_what_cannot_be_signed_is_not_written(studio: Studio, tmp_path: Path) -> None:

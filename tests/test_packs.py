@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -320,6 +321,69 @@ async def test_a_session_shows_the_card_when_the_consent_ends(people: Studio, bo
     assert tally.reason.startswith(ENDED)
     with pytest.raises(ConsentError, match="was revoked"):
         running.wear("zoe")
+
+
+async def test_a_session_records_a_person_only_under_a_grant_that_covers_it(
+    people: Studio, book: GrantBook, packs: Path, tmp_path: Path
+) -> None:
+    from livefake.flow.timing import Timings
+    from livefake.media.holdcard import CardPainter
+    from livefake.media.recorder import Phase
+    from livefake.media.reel import Reel, Screen
+    from livefake.session import Session
+    from tests.keepkit import numbers, recordings
+
+    live_only, both = enter(book, 1, outputs=frozenset({Output.LIVE})), enter(book, 2)
+    for grant, name in ((live_only, "zoe"), (both, "ada")):
+        sign_pack(person_pack(packs, grant.id, name), book.key)
+    tally = Tally()
+    session = Session(
+        Reel(seconds_apart(30), gap=0.15),
+        rig(people, "zoe", tally),
+        number=5,
+        persona="zoe",
+        others=Others.BLUR,
+        outfit=people.outfit,
+        painter=CardPainter(),
+        tally=tally,
+        timings=Timings(),
+        clock=monotonic,
+        recordings=recordings(tmp_path, book=book),
+    )
+    running = asyncio.create_task(session.run())
+    screen = Screen()
+    session.add(screen)
+
+    async def swapped(count: int) -> None:
+        """Wait for so many pictures of a face; between them may be a card."""
+        screen.pictures.clear()
+        for _ in range(3000):
+            if sum(not picture.card for picture in screen.pictures) >= count and not screen.pictures[-1].card:
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail(f"only {len(screen.pictures)} pictures came")
+
+    await swapped(1)
+    with pytest.raises(ConsentError, match="covers live, not recording"):
+        session.start_recording()
+    with pytest.raises(ConsentError, match="covers live, not recording"):
+        session.snapshot()
+    session.wear("ada")
+    session.start_recording()
+    with pytest.raises(ConsentError, match="not begun with this person's consent"):
+        session.wear("zoe")
+    await swapped(3)
+    assert session.report().persona == "ada"
+    assert session.snapshot().startswith(b"\xff\xd8")
+    await running
+    for _ in range(600):
+        recording = session.report().recording
+        assert recording is not None
+        if recording.phase is Phase.SAVED:
+            assert len(numbers(Path(recording.file))) >= 3
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail(f"the recording is not finished: {session.report().recording}")
 
 
 def test_a_frame_whose_decision_fails_does_not_open_the_gate_for_the_next(book: GrantBook) -> None:

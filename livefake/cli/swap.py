@@ -28,13 +28,13 @@ NOTHING_SWAPPED = 3
 
 
 def swap(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="Video file to read.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="MP4 file to write.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Video or picture to read.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="MP4 file to write; for a picture .jpg or .png.")],
     persona: Annotated[str, typer.Option(help="Who to become; see: livefake personas list")],
     others: Annotated[Others, typer.Option(help="What happens to other people's faces.")] = Others.BLUR,
     report: Annotated[Path | None, typer.Option(help="Write counts and timings to this JSON file.")] = None,
 ) -> None:
-    """Swap the largest face of a video; every frame is labelled and marked, the file signed, and the sound kept.
+    """Swap the largest face of a video or picture; every frame is labelled and marked, the file signed, the sound kept.
 
     Frames without that face show the last swapped picture or a card, never the original. The exit code is 0,
     3 when no frame could be swapped, 1 for any other problem.
@@ -90,7 +90,12 @@ def swap(
             rig,
             CardPainter(),
             sign=lambda half, whole: provenancer.sign(
-                half, whole, session=rig.payload.session, payload=rig.payload, grant=grant, title="A swapped video"
+                half,
+                whole,
+                session=rig.payload.session,
+                payload=rig.payload,
+                grant=grant,
+                title="Made by livefake swap",
             ),
             clock=monotonic,
             progress=lambda count, total: bar.update(task, completed=count, total=total or None),

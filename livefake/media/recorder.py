@@ -91,6 +91,9 @@ class Recorder:
         notes: texts to put into the file, by name.
         free: tells the bytes left on the disk.
         finish: completes and signs the film once the file is whole, and returns its size; raises LivefakeError.
+
+    Attributes:
+        deepest: most pictures that ever waited for the encoder, 0 to 8.
     """
 
     name = "recording"
@@ -115,7 +118,7 @@ class Recorder:
         self._stopping = threading.Event()
         self._phase = Phase.RECORDING
         self._problem = ""
-        self._dropped = self._bytes = 0
+        self._dropped = self._bytes = self.deepest = 0
         self._last = 0
         self._thread = threading.Thread(target=self._work, name=f"recorder-{path.stem}", daemon=True)
         self._thread.start()
@@ -140,6 +143,7 @@ class Recorder:
             return
         try:
             self._waiting.put_nowait(sealed)
+            self.deepest = max(self.deepest, self.depth)
         except queue.Full:
             self._dropped += 1
 

@@ -21,7 +21,7 @@ from livefake.clock import Wall, wall
 from livefake.errors import BadMedia, Busy, ConsentError, LivefakeError
 from livefake.media.fragments import plain_copy, whole_length
 from livefake.media.recorder import RESERVE, Recorder
-from livefake.media.still import jpeg
+from livefake.media.still import encode
 from livefake.trust.consent import Grant, Output, Purpose
 from livefake.trust.grants import GrantBook
 from livefake.trust.provenance import Provenancer
@@ -125,7 +125,7 @@ class Recordings:
         """
         grant = self._covered(sealed.frame.grant)
         return self._provenancer.sign_bytes(
-            jpeg(sealed), ".jpg", session=sealed.session, payload=payload, grant=grant, title=_STILL
+            encode(sealed), ".jpg", session=sealed.session, payload=payload, grant=grant, title=_STILL
         )
 
     def recover(self) -> list[Path]:

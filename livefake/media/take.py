@@ -41,6 +41,11 @@ class Take:
         """Whether pictures are being recorded."""
         return self._recorder is not None and self._recorder.report().phase is Phase.RECORDING
 
+    @property
+    def deepest(self) -> int:
+        """Most pictures of the latest recording that ever waited for its encoder."""
+        return 0 if self._recorder is None else self._recorder.deepest
+
     def report(self) -> Recording | None:
         """How the session's latest recording does; None before the first."""
         return None if self._recorder is None else self._recorder.report()
