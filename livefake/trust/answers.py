@@ -41,6 +41,11 @@ class Answer(Protocol):
         """Whether it is complete."""
         ...
 
+    @property
+    def early(self) -> bool:
+        """Whether the gesture is being made, but began before it was asked for."""
+        ...
+
     def take(self, face: Face, share: Mapping[Prompt, float], at: Nanos) -> None:
         """Take the next face, and how far it is on the way to each gesture."""
         ...
@@ -78,6 +83,10 @@ class Gesture:
     @property
     def done(self) -> bool:
         return self._done
+
+    @property
+    def early(self) -> bool:
+        return self._early and not self._ready
 
     def take(self, face: Face, share: Mapping[Prompt, float], at: Nanos) -> None:
         """Take the next face."""
@@ -144,6 +153,10 @@ class Reading:
         heard = self.hearing
         spoke = heard.spoken >= _SPOKEN and heard.groups >= _GROUPS and heard.quiet >= _QUIET
         return spoke and self._turns >= _LIP_MOVES
+
+    @property
+    def early(self) -> bool:
+        return False
 
     def take(self, face: Face, share: Mapping[Prompt, float], at: Nanos) -> None:
         """Take the next face."""

@@ -179,8 +179,8 @@ class Liveness:
             return self._presence.trouble
         if self._slipping is not None:
             return _LOOK if prompt is None else f"Not that. {ASKED[prompt]}"
-        if prompt is not None:
-            return ASKED[prompt]
+        if prompt is not None and self._answer is not None:
+            return f"Too soon. {_LOOK} Then: {ASKED[prompt]}" if self._answer.early else ASKED[prompt]
         return _LOOK if not self._took else f"Good. {_LOOK}"
 
     def _see(self, view: View) -> None:
