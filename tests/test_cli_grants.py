@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -12,8 +12,9 @@ from livefake.cli.main import app
 from livefake.errors import LivefakeError
 from livefake.frame import Frame
 from livefake.trust.grants import GrantBook
-from tests.footage import footage
+from livefake.trust.liveness import Challenge, Liveness, Prompt
 from tests.grantkit import START, enter
+from tests.puppet import perform
 
 Call = Callable[..., Result]
 
@@ -92,6 +93,16 @@ def test_without_a_typed_yes_the_camera_is_not_opened(call: Call, tmp_path: Path
     assert not (tmp_path / "data").exists()
 
 
+class Asked(Liveness):
+    """The real judge, and the last one that was made: who sits before the camera reads what it asks."""
+
+    last: ClassVar[Liveness]
+
+    def __init__(self, challenge: Challenge) -> None:
+        super().__init__(challenge)
+        Asked.last = self
+
+
 class Clip:
     """Stands at the edge, where the camera would be: this machine has none."""
 
@@ -99,7 +110,7 @@ class Clip:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
-        return iter(footage(240))
+        return perform(Asked.last, silent=True)
 
     def __enter__(self) -> Self:
         return self
@@ -111,6 +122,7 @@ class Clip:
 @pytest.fixture
 def camera(studio: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livefake.media.camera.Camera", Clip)
+    monkeypatch.setattr("livefake.trust.liveness.Liveness", Asked)
     monkeypatch.setattr("livefake.cli.grants.open_studio", lambda console, chosen: studio)
 
 
@@ -131,6 +143,7 @@ def test_an_export_of_nothing_in_particular_is_wrong_usage(call: Call, arguments
     assert call(*arguments).exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.usefixtures("camera")
 def test_a_person_signs(call: Call, book: GrantBook) -> None:
@@ -143,11 +156,18 @@ def test_a_person_signs(call: Call, book: GrantBook) -> None:
     assert values["outputs"] == ["file", "live"]
     assert values["valid_until"] - values["valid_from"] == 30 * 86_400
     assert json.loads(call("list", "--json").stdout)[0]["state"] == "holds"
+    assert len(values["evidence"]["prompts"].split()) == 6
+    assert values["evidence"]["code"] == "not asked"
+    assert "Turn your head to your left." in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.usefixtures("camera")
-def test_whoever_changes_their_mind_leaves_nothing(call: Call, book: GrantBook, tmp_path: Path) -> None:
+def test_whoever_changes_their_mind_leaves_nothing(
+    call: Call, book: GrantBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livefake.trust.liveness.draw", lambda rng, sound: Challenge((Prompt.SMILE,), "123456"))
     result = call("sign", typed="Zoë\nYES\nYES\n30\ny\nn\nn\nn\nno\n")
     assert "was not signed" in problem(result)
     assert book.ids() == ()
