@@ -49,10 +49,11 @@ def main() -> None:
     clip = _clip()
     folder = Path(tempfile.mkdtemp(dir=chosen.folder))
     try:
-        result = {"machine": describe_machine(), **_prints(clip), **_entries(folder)}
+        measured = {**_prints(clip), **_entries(folder)}
     finally:
         shutil.rmtree(folder)
-    result["cpu_ms_a_second"] = round(result["print_cpu_ms"] + result["entry_cpu_ms"] / _SPAN, 3)
+    measured["cpu_ms_a_second"] = round(measured["print_cpu_ms"] + measured["entry_cpu_ms"] / _SPAN, 3)
+    result = {"machine": describe_machine(), **measured}
     print(json.dumps(result, indent=2))
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
