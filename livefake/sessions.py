@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,8 +15,11 @@ from livefake.errors import Busy, LivefakeError, NotFound
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.flow.timing import Timings
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Painter, Source
+from livefake.media.sound.bus import SoundBus
 from livefake.media.witness import Witness
+from livefake.outputs import MakeOutput, OutputKind, Outputs, Taps
 from livefake.rig import Outfit, Rig
 from livefake.session import Others, Session, Tally
 from livefake.studio import Studio
@@ -56,6 +59,9 @@ class Entry:
         id: for the performer's page; unguessable.
         view_key: for viewers; unguessable, and says nothing about ``id``.
         session: the session.
+        broadcast: its sink for everything that is encoded once and taken by many.
+        sound: the microphone that belongs to it.
+        outputs: its ways out beside browsers and players.
         closed: set when it has ended.
         task: runs it.
     """
@@ -63,6 +69,9 @@ class Entry:
     id: str
     view_key: str
     session: Session
+    broadcast: Broadcast
+    sound: SoundBus
+    outputs: Outputs
     closed: asyncio.Event
     task: asyncio.Task[None] = field(repr=False)
 
@@ -78,6 +87,8 @@ class Sessions:
         clock: the service's monotonic clock.
         scribe: writes the ledger; without one no real person's face is shown.
         time_of_day: the wall clock, for the ledger.
+        broadcast: makes each session's.
+        makers: the outputs that there are, by kind.
     """
 
     def __init__(
@@ -90,6 +101,8 @@ class Sessions:
         clock: Clock,
         scribe: Scribe | None = None,
         time_of_day: Wall = wall,
+        broadcast: Callable[[], Broadcast],
+        makers: Mapping[OutputKind, MakeOutput] | None = None,
     ) -> None:
         self.capacity = capacity
         self._studio = studio
@@ -98,6 +111,8 @@ class Sessions:
         self._clock = clock
         self._scribe = scribe
         self._time_of_day = time_of_day
+        self._broadcast = broadcast
+        self._makers = makers or {}
         self._entries: dict[str, Entry] = {}
         self._opening = 0
 
@@ -142,10 +157,31 @@ class Sessions:
         if witness is not None:
             session.add(witness)
         id = secrets.token_urlsafe(16)
-        entry = Entry(id, secrets.token_urlsafe(16), session, asyncio.Event(), asyncio.create_task(session.run()))
+        broadcast = self._broadcast()
+        session.add(broadcast)
+        sound = SoundBus()
+        outputs = Outputs(Taps(session, broadcast, sound, number), self._makers, clock=self._clock)
+        entry = Entry(
+            id=id,
+            view_key=secrets.token_urlsafe(16),
+            session=session,
+            broadcast=broadcast,
+            sound=sound,
+            outputs=outputs,
+            closed=asyncio.Event(),
+            task=asyncio.create_task(self._run(session, sound, outputs)),
+        )
         entry.task.add_done_callback(lambda task: self._ended(entry, task))
         self._entries[id] = entry
         return entry
+
+    @staticmethod
+    async def _run(session: Session, sound: SoundBus, outputs: Outputs) -> None:
+        try:
+            await session.run()
+        finally:
+            sound.close()
+            await outputs.close()
 
     def _witness(self, number: int) -> Witness | None:
         if self._scribe is None:

@@ -16,9 +16,11 @@ from livefake.cli.main import app
 from livefake.clock import monotonic
 from livefake.errors import LivefakeError
 from livefake.frame import Frame
+from livefake.media.encode.hub import Broadcast
 from livefake.media.holdcard import CardPainter
 from livefake.media.picture import to_frame
 from livefake.media.reel import Reel, Screen
+from livefake.media.webrtc.bitrate import Bitrate
 from livefake.sessions import Order, Sessions
 from livefake.studio import Studio
 from livefake.trust.fingerprint import LIKELY, apart, fingerprint
@@ -70,7 +72,15 @@ def stamped(frames: Iterable[Frame]) -> Iterable[Frame]:
 
 
 def sessions(studio: Studio, scribe: Scribe | None) -> Sessions:
-    return Sessions(studio, capacity=1, latency=10**12, painter=CardPainter(), clock=monotonic, scribe=scribe)
+    return Sessions(
+        studio,
+        capacity=1,
+        latency=10**12,
+        painter=CardPainter(),
+        clock=monotonic,
+        broadcast=lambda: Broadcast(bitrate=Bitrate(), clock=monotonic),
+        scribe=scribe,
+    )
 
 
 def break_disk(ledger: Ledger) -> None:

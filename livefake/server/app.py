@@ -16,7 +16,7 @@ from livefake import __version__
 from livefake.server.access import AccessGuard, Door
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, pages, sessions, whep
+from livefake.server.routes import about, feed, outputs, pages, sessions, whep
 from livefake.server.service import Service
 
 __all__ = ["GRACE", "build_app"]
@@ -65,7 +65,7 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, whep, pages):
+    for module in (about, sessions, outputs, whep, feed, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.sound.bus import Chunk, SoundBus
+from livefake.outputs import Outputs
 from livefake.session import Others, Report
 from livefake.sessions import Order
 
@@ -15,9 +18,6 @@ __all__ = ["OpenSession", "PerformerPort", "RunningSession", "SessionBook", "Vie
 
 class ViewerPort(Protocol):
     """A WebRTC connection that carries finished pictures to one viewer."""
-
-    @property
-    def sink(self) -> Sink: ...
 
     async def accept(self, sdp: str) -> str:
         """Negotiate: the browser's offer in, the answer out.
@@ -37,10 +37,17 @@ class ViewerPort(Protocol):
 
 
 class PerformerPort(ViewerPort, Protocol):
-    """A WebRTC connection that also brings the camera."""
+    """A WebRTC connection that brings the camera and takes the pictures back."""
+
+    @property
+    def sink(self) -> Sink: ...
 
     @property
     def source(self) -> Source: ...
+
+    def hear(self, listener: Callable[[Chunk], None]) -> None:
+        """Hand the microphone's sound to somebody from now on, where the browser sends any."""
+        ...
 
 
 class RunningSession(Protocol):
@@ -74,6 +81,15 @@ class OpenSession(Protocol):
 
     @property
     def session(self) -> RunningSession: ...
+
+    @property
+    def broadcast(self) -> Broadcast: ...
+
+    @property
+    def outputs(self) -> Outputs: ...
+
+    @property
+    def sound(self) -> SoundBus: ...
 
     @property
     def closed(self) -> asyncio.Event: ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import av
@@ -19,6 +19,7 @@ from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
     RTCPeerConnection,
+    RTCRtpCodecCapability,
     RTCRtpSender,
     RTCSessionDescription,
 )
@@ -28,10 +29,15 @@ from livefake.clock import Clock, Nanos
 from livefake.errors import BadRequest
 from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import Frame
+from livefake.media.encode.feed import Feed
+from livefake.media.encode.hub import Broadcast
 from livefake.media.picture import to_frame
+from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.feed_track import FeedTrack
 from livefake.media.webrtc.low_delay import install
-from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, with_bitrates
+from livefake.media.webrtc.microphone import Microphone
+from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, wanted_format, with_bitrates
 from livefake.media.webrtc.track import SealedTrack, TrackSink
 
 __all__ = ["CameraSource", "PerformerPeer", "ViewerPeer"]
@@ -80,12 +86,11 @@ class CameraSource:
 class _Peer:
     """What both kinds share: one answered offer, a track of sealed pictures, and an end that always comes."""
 
-    def __init__(self, name: str, directions: frozenset[str], *, clock: Clock, bitrate: Bitrate) -> None:
+    def __init__(self, name: str, directions: frozenset[str], *, bitrate: Bitrate) -> None:
         install(bitrate)
+        self._name = name
         self._directions = directions
         self._bitrate = bitrate
-        self._track = SealedTrack(clock)
-        self._sink = TrackSink(name, self._track)
         self._settled = asyncio.Event()
         self._gone = asyncio.Event()
         self._closed = asyncio.Event()
@@ -93,11 +98,6 @@ class _Peer:
         # Host candidates only: the service runs on the user's own machine or network.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._connection.on("connectionstatechange", self._follow)
-
-    @property
-    def sink(self) -> TrackSink:
-        """Where sealed pictures leave."""
-        return self._sink
 
     async def accept(self, sdp: str) -> str:
         """Answer an offer, once.
@@ -114,7 +114,7 @@ class _Peer:
         """
         if self._life is not None or self._closed.is_set():
             raise BadRequest("This connection has already had its offer.", "Open a new connection.")
-        self._life = asyncio.create_task(self._live(), name=f"{self._sink.name} peer")
+        self._life = asyncio.create_task(self._live(), name=f"{self._name} peer")
         try:
             return await self._answer(sdp)
         except BaseException:
@@ -129,19 +129,21 @@ class _Peer:
         """Hang up and release everything. Safe to call twice."""
         self._leave()
         if self._life is None:
-            self._life = asyncio.create_task(self._live(), name=f"{self._sink.name} peer")
+            self._life = asyncio.create_task(self._live(), name=f"{self._name} peer")
         await self._closed.wait()
 
     async def _answer(self, sdp: str) -> str:
         check_offer(sdp, self._directions)
         connection = self._connection
-        transceiver = connection.addTransceiver(self._track, self._direction())
-        transceiver.setCodecPreferences(preferred(RTCRtpSender.getCapabilities("video").codecs))
+        codecs = preferred(RTCRtpSender.getCapabilities("video").codecs)
+        track, codecs = self._outgoing(sdp, codecs)
+        transceiver = connection.addTransceiver(track, self._direction())
+        transceiver.setCodecPreferences(codecs)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
             for other in connection.getTransceivers():
                 if other.kind == "audio":
-                    other.direction = "inactive"
+                    other.direction = self._sound_direction()
             await connection.setLocalDescription()
         except Exception as error:
             # What aiortc raises here depends on the line it stumbles over; the offer is the only thing that varies.
@@ -152,6 +154,15 @@ class _Peer:
 
     def _direction(self) -> str:
         return "sendonly"
+
+    def _sound_direction(self) -> str:
+        return "inactive"
+
+    def _outgoing(
+        self, sdp: str, codecs: list[RTCRtpCodecCapability]
+    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
+        """The track of sealed pictures for an offer, and the codecs it may be sent with, best first."""
+        raise NotImplementedError
 
     def _follow(self) -> None:
         """Note what became of the connection; aiortc says ``failed`` when consent (RFC 7675) expires."""
@@ -171,7 +182,7 @@ class _Peer:
                 await self._settled.wait()
             await self._gone.wait()
         except TimeoutError:
-            _log.info("%s did not connect within %g s", self._sink.name, CONNECT_SECONDS)
+            _log.info("%s did not connect within %g s", self._name, CONNECT_SECONDS)
         finally:
             try:
                 await self._release()
@@ -179,7 +190,6 @@ class _Peer:
                 self._closed.set()
 
     async def _release(self) -> None:
-        await self._sink.close()
         await self._connection.close()
 
 
@@ -192,9 +202,12 @@ class PerformerPeer(_Peer):
     """
 
     def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("browser", PERFORMER, clock=clock, bitrate=bitrate)
+        super().__init__("browser", PERFORMER, bitrate=bitrate)
+        self._track = SealedTrack(clock)
+        self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
-        self._pump: asyncio.Task[None] | None = None
+        self._microphone = Microphone(clock)
+        self._pumps: list[asyncio.Task[None]] = []
         self._connection.on("track", self._receive)
 
     @property
@@ -202,12 +215,31 @@ class PerformerPeer(_Peer):
         """Unswapped pictures from the browser."""
         return self._source
 
+    @property
+    def sink(self) -> TrackSink:
+        """Where sealed pictures leave."""
+        return self._sink
+
+    def hear(self, listener: Callable[[Chunk], None]) -> None:
+        """Hand the microphone's sound to somebody from now on, where the browser sends any."""
+        self._microphone.hear(listener)
+
     def _direction(self) -> str:
         return "sendrecv"
 
+    def _sound_direction(self) -> str:
+        return "recvonly"
+
+    def _outgoing(
+        self, sdp: str, codecs: list[RTCRtpCodecCapability]
+    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
+        return self._track, codecs
+
     def _receive(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            self._pump = asyncio.create_task(self._take_pictures(track), name="browser camera")
+            self._pumps.append(asyncio.create_task(self._take_pictures(track), name="browser camera"))
+        else:
+            self._pumps.append(asyncio.create_task(self._microphone.run(track), name="browser microphone"))
 
     async def _take_pictures(self, track: MediaStreamTrack) -> None:
         """Stamp each picture as soon as the decoder hands it out. A camera that ends takes the peer with it."""
@@ -221,20 +253,38 @@ class PerformerPeer(_Peer):
             self._leave()
 
     async def _release(self) -> None:
+        await self._sink.close()
         await self._source.close()
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
         await super()._release()
 
 
 class ViewerPeer(_Peer):
-    """A browser that only watches: the clean page that OBS opens.
+    """Somebody who only watches: the clean page that OBS opens, or a WHEP player.
+
+    It encodes nothing itself: all viewers of one format share one encode.
 
     Args:
-        clock: places cards in time.
+        broadcast: of the session that is watched.
         bitrate: what the picture aims for.
     """
 
-    def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("viewer", VIEWER, clock=clock, bitrate=bitrate)
+    def __init__(self, broadcast: Broadcast, *, bitrate: Bitrate) -> None:
+        super().__init__("viewer", VIEWER, bitrate=bitrate)
+        self._broadcast = broadcast
+        self._feed: Feed | None = None
+
+    def _outgoing(
+        self, sdp: str, codecs: list[RTCRtpCodecCapability]
+    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
+        format = wanted_format(sdp)
+        self._feed = self._broadcast.feed(format, self._name)
+        kinds = {f"video/{format}".lower(), "video/rtx"}
+        return FeedTrack(self._feed), [codec for codec in codecs if codec.mimeType.lower() in kinds]
+
+    async def _release(self) -> None:
+        if self._feed is not None:
+            self._feed.close()
+        await super()._release()
