@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from itertools import cycle
 from pathlib import Path
 
 import av
@@ -83,6 +84,25 @@ def sessions(studio: Studio, scribe: Scribe | None) -> Sessions:
     )
 
 
+def endless() -> Reel:
+    """The clip over and over, until the session is closed."""
+    return Reel(stamped(cycle(footage(60))), gap=0.1)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return when it has come about, however slow the machine is."""
+    for _ in range(1200):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not come about")
+
+
+def faces(screen: Screen, grant: str | None) -> int:
+    """How many swapped pictures were shown under a grant."""
+    return sum(not picture.card and picture.grant == grant for picture in screen.pictures)
+
+
 def break_disk(ledger: Ledger) -> None:
     folder = ledger.path.parent
     folder.rename(folder.with_name("away"))
@@ -101,32 +121,30 @@ async def test_a_session_is_on_record_from_beginning_to_end(studio: Studio, ledg
     assert (record.persona_kind, record.grant, record.output) == ("fictional", None, "live")
     assert [(tick.notice, tick.source) for tick in record.ticks] == [("ab" * 8, "clip")]
     assert record.ended is not None
-    [segment] = record.segments
-    assert segment.frames == len(screen.pictures)
-    assert segment.cards == sum(picture.card for picture in screen.pictures)
-    assert len(segment.prints) >= 2
-    assert 1.5 < segment.end - segment.start < 10
+    prints = [print for segment in record.segments for print in segment.prints]
+    assert sum(segment.frames for segment in record.segments) == len(screen.pictures)
+    assert sum(segment.cards for segment in record.segments) == sum(picture.card for picture in screen.pictures)
     for picture in screen.pictures:
         if not picture.card:
-            assert min(apart(fingerprint(picture.frame.y), one) for one in segment.prints) <= LIKELY
+            assert min(apart(fingerprint(picture.frame.y), one) for one in prints) <= LIKELY
     assert ledger.verify().ok
 
 
 async def test_a_persons_session_names_the_grant(
     people: Studio, book: GrantBook, ledger: Ledger, scribe: Scribe, tmp_path: Path
 ) -> None:
-    grant, screen = zoe(book, tmp_path), Screen()
-    entry = await sessions(people, scribe).open(Order("mara"), Reel(stamped(footage(20)), gap=0.1))
+    grant, screen, all_sessions = zoe(book, tmp_path), Screen(), sessions(people, scribe)
+    entry = await all_sessions.open(Order("mara"), endless())
     entry.session.add(screen)
-    await asyncio.sleep(0.8)
+    await until(lambda: faces(screen, None))
     await asyncio.to_thread(entry.session.wear, "zoe")
-    await entry.closed.wait()
+    await until(lambda: faces(screen, grant))
+    await all_sessions.close_all()
     await asyncio.to_thread(scribe.close)
     record = ledger.session(entry.session.number)
     assert record is not None
     assert (record.persona_kind, record.grants) == ("person", (grant,))
-    assert [segment.grant for segment in record.segments] == [None, grant]
-    assert [picture.grant for picture in screen.pictures if not picture.card][-1] == grant
+    assert [segment.grant for segment in record.segments if segment.frames > segment.cards][-2:] == [None, grant]
 
 
 async def test_no_real_person_is_shown_where_no_ledger_is_kept(people: Studio, book: GrantBook, tmp_path: Path) -> None:
@@ -143,33 +161,27 @@ async def test_no_real_person_is_shown_where_no_ledger_is_kept(people: Studio, b
 async def test_a_full_disk_holds_a_person_and_not_a_fictional_face(
     people: Studio, book: GrantBook, ledger: Ledger, scribe: Scribe, tmp_path: Path
 ) -> None:
-    zoe(book, tmp_path)
-    open_book, screen = sessions(people, scribe), Screen()
-    reel = Reel(stamped(footage(60)), gap=0.1)
-    entry = await open_book.open(Order("zoe"), reel)
+    grant, screen, all_sessions = zoe(book, tmp_path), Screen(), sessions(people, scribe)
+    entry = await all_sessions.open(Order("zoe"), endless())
     entry.session.add(screen)
-    await asyncio.sleep(1.0)
-    assert any(not picture.card for picture in screen.pictures)
+    await until(lambda: faces(screen, grant))
     break_disk(ledger)
     with pytest.raises(LivefakeError, match="cannot be written"):
         scribe.write("grant", {"grant": "ab" * 8})
-    await asyncio.sleep(0.2)
-    seen = len(screen.pictures)
-    await asyncio.sleep(2.5)
-    held = screen.pictures[seen:]
-    assert all(picture.card for picture in held)
-    report = entry.session.report()
-    assert report.reason == "The ledger cannot be written"
+    # One picture may have been finished at that moment; the hold then lasts for a while, and the card comes.
+    await until(lambda: entry.session.report().reason == "The ledger cannot be written")
+    seen = faces(screen, grant)
+    cards = sum(picture.card for picture in screen.pictures)
+    await until(lambda: sum(picture.card for picture in screen.pictures) >= cards + 2)
+    assert faces(screen, grant) <= seen + 1
     with pytest.raises(LivefakeError, match="cannot be written"):
         await asyncio.to_thread(entry.session.wear, "zoe")
-    seen = len(screen.pictures)
     await asyncio.to_thread(entry.session.wear, "mara")
-    await asyncio.sleep(1.0)
-    assert any(not picture.card and picture.grant is None for picture in screen.pictures[seen:])
-    await open_book.close_all()
+    await until(lambda: faces(screen, None))
+    await all_sessions.close_all()
     with pytest.raises(LivefakeError, match="cannot be written"):
-        await open_book.open(Order("zoe"), Reel([]))
-    assert len(open_book) == 0
+        await all_sessions.open(Order("zoe"), Reel([]))
+    assert len(all_sessions) == 0
 
 
 def test_a_swapped_file_is_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, studio: Studio) -> None:

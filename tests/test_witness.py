@@ -71,7 +71,7 @@ def mend_disk(ledger: Ledger) -> None:
 
 
 def until(condition: Any) -> None:
-    for _ in range(500):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.01)

@@ -59,7 +59,8 @@ NOTICE: Final = Notice(
         "finished picture, never your camera's, on the machine where livefake runs or where this page is open. What "
         "always stays is a line in this installation's ledger for every ten seconds: the session's number, times and "
         "counts, the grant of a real person whose face you wear, this agreement, and fingerprints of the finished "
-        "pictures, from which nobody can be seen. It lets somebody tell later whether a picture was really shown here.",
+        "pictures, which cannot be turned back into pictures. It lets somebody tell later whether a picture was really "
+        "shown here.",
         "The viewer link shows the finished picture to whoever has it, for as long as the session runs. "
         "Give it only to programs and people that should see you.",
         "Other people in the picture are blurred unless you choose otherwise. If you do, ask them first.",
