@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -17,6 +16,7 @@ from livefake.faces.landmarks import LandmarkNet, crop_for_box, crop_for_points
 from livefake.frame import Box, Floats, Frame
 from livefake.trust.consent import Grant, Output, Purpose, sign
 from livefake.trust.grants import GrantBook
+from livefake.trust.handles import Handle
 from livefake.trust.keys import public_hex
 from livefake.trust.watch import Face, View, Watch, Watched
 
@@ -133,6 +133,7 @@ def draw_up(
     days: int,
     notice: str,
     adult: bool,
+    handle: Handle | None = None,
 ) -> Grant:
     """Sign a grant for a person who was watched, and put it into the book with the template.
 
@@ -147,6 +148,7 @@ def draw_up(
         days: for how long.
         notice: the text they read.
         adult: their declaration to be of age.
+        handle: what the grant is called and how it is taken back; a new one, whose key nobody learns, if None.
 
     Raises:
         ConsentError: a field is not what it should be.
@@ -154,7 +156,8 @@ def draw_up(
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    id, person = secrets.token_hex(8), Ed25519PrivateKey.generate()
+    handle = handle or Handle()
+    id, person = handle.id, Ed25519PrivateKey.generate()
     try:
         grant = Grant(
             id=id,
@@ -165,7 +168,7 @@ def draw_up(
             outputs=outputs,
             valid_from=int(now),
             valid_until=int(now) + days * 86_400,
-            revocation=secrets.token_hex(16),
+            revocation=handle.revocation,
             notice=hashlib.sha256(notice.encode()).hexdigest(),
             template=book.templates.keep(id, watched.template),
             adult=adult,
