@@ -9,37 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
-from typing import Final
 
 import av
-from aiortc import (
-    MediaStreamTrack,
-    RTCBundlePolicy,
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
+from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 
 from livefake.clock import Clock, Nanos
-from livefake.errors import BadRequest
 from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import Frame
 from livefake.media.picture import to_frame
 from livefake.media.webrtc.bitrate import Bitrate
-from livefake.media.webrtc.low_delay import install
-from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, with_bitrates
+from livefake.media.webrtc.connection import Connection
+from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred
 from livefake.media.webrtc.track import SealedTrack, TrackSink
 
 __all__ = ["CameraSource", "PerformerPeer", "ViewerPeer"]
-
-CONNECT_SECONDS: Final = 20.0
-"""A browser that has not connected by then is given up."""
-
-_log = logging.getLogger(__name__)
 
 
 class CameraSource:
@@ -77,110 +62,36 @@ class CameraSource:
         self._newest.close()
 
 
-class _Peer:
-    """What both kinds share: one answered offer, a track of sealed pictures, and an end that always comes."""
+class _Peer(Connection):
+    """What both kinds share beside the connection: a track of sealed pictures."""
 
     def __init__(self, name: str, directions: frozenset[str], *, clock: Clock, bitrate: Bitrate) -> None:
-        install(bitrate)
+        super().__init__(name, bitrate=bitrate)
         self._directions = directions
-        self._bitrate = bitrate
         self._track = SealedTrack(clock)
         self._sink = TrackSink(name, self._track)
-        self._settled = asyncio.Event()
-        self._gone = asyncio.Event()
-        self._closed = asyncio.Event()
-        self._life: asyncio.Task[None] | None = None
-        # Host candidates only: the service runs on the user's own machine or network.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self._connection.on("connectionstatechange", self._follow)
 
     @property
     def sink(self) -> TrackSink:
         """Where sealed pictures leave."""
         return self._sink
 
-    async def accept(self, sdp: str) -> str:
-        """Answer an offer, once.
-
-        Args:
-            sdp: the browser's offer, with its candidates.
-
-        Returns:
-            The answer, with ours.
-
-        Raises:
-            BadRequest: the offer does not fit, or the peer has had one before. After an offer that does not
-                fit the peer is closed.
-        """
-        if self._life is not None or self._closed.is_set():
-            raise BadRequest("This connection has already had its offer.", "Open a new connection.")
-        self._life = asyncio.create_task(self._live(), name=f"{self._sink.name} peer")
-        try:
-            return await self._answer(sdp)
-        except BaseException:
-            await self.close()
-            raise
-
-    async def wait_closed(self) -> None:
-        """Wait until the browser has gone, or ``close`` was called, and everything is released."""
-        await self._closed.wait()
-
-    async def close(self) -> None:
-        """Hang up and release everything. Safe to call twice."""
-        self._leave()
-        if self._life is None:
-            self._life = asyncio.create_task(self._live(), name=f"{self._sink.name} peer")
-        await self._closed.wait()
-
-    async def _answer(self, sdp: str) -> str:
+    def _prepare(self, sdp: str) -> None:
         check_offer(sdp, self._directions)
-        connection = self._connection
-        transceiver = connection.addTransceiver(self._track, self._direction())
+        transceiver = self._connection.addTransceiver(self._track, self._direction())
         transceiver.setCodecPreferences(preferred(RTCRtpSender.getCapabilities("video").codecs))
-        try:
-            await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-            for other in connection.getTransceivers():
-                if other.kind == "audio":
-                    other.direction = "inactive"
-            await connection.setLocalDescription()
-        except Exception as error:
-            # What aiortc raises here depends on the line it stumbles over; the offer is the only thing that varies.
-            raise BadRequest(
-                "The SDP offer cannot be answered.", "Send the offer of a current browser, unchanged."
-            ) from error
-        return with_bitrates(connection.localDescription.sdp, self._bitrate)
+
+    def _settle(self) -> None:
+        for other in self._connection.getTransceivers():
+            if other.kind == "audio":
+                other.direction = "inactive"
 
     def _direction(self) -> str:
         return "sendonly"
 
-    def _follow(self) -> None:
-        """Note what became of the connection; aiortc says ``failed`` when consent (RFC 7675) expires."""
-        if self._connection.connectionState == "connected":
-            self._settled.set()
-        elif self._connection.connectionState in ("failed", "closed"):
-            self._leave()
-
-    def _leave(self) -> None:
-        self._gone.set()
-        self._settled.set()
-
-    async def _live(self) -> None:
-        """The peer's one task: wait for the end, then release everything, whoever asked for it."""
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await self._settled.wait()
-            await self._gone.wait()
-        except TimeoutError:
-            _log.info("%s did not connect within %g s", self._sink.name, CONNECT_SECONDS)
-        finally:
-            try:
-                await self._release()
-            finally:
-                self._closed.set()
-
     async def _release(self) -> None:
         await self._sink.close()
-        await self._connection.close()
+        await super()._release()
 
 
 class PerformerPeer(_Peer):

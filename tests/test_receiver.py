@@ -1,0 +1,123 @@
+"""A browser that only sends, in the same process; see ``test_peer`` for the connection itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import SessionDescription
+
+from livefake.clock import FakeClock, monotonic
+from livefake.errors import BadRequest
+from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.receiver import SOUND_RATE, MicrophoneSource, ReceiverPeer
+from tests.test_peer import RAW, Browser
+
+
+class Whistle(MediaStreamTrack):
+    """A loud tone of 440 Hz, in pieces of 20 ms, as a microphone would bring it."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._piece = 0
+
+    async def recv(self) -> av.AudioFrame:
+        await asyncio.sleep(0.02)
+        sound = tone(self._piece)
+        self._piece += 1
+        return sound
+
+
+def tone(piece: int) -> av.AudioFrame:
+    time = (np.arange(960) + piece * 960) / 48_000
+    wave = (np.sin(2 * np.pi * 440 * time) * 12_000).astype(np.int16)
+    sound = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+    sound.sample_rate, sound.pts, sound.time_base = 48_000, piece * 960, Fraction(1, 48_000)
+    return sound
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[ReceiverPeer]:
+    made = ReceiverPeer(clock=monotonic, bitrate=Bitrate())
+    yield made
+    await made.close()
+
+
+async def test_pictures_and_sound_come_in_and_nothing_goes_back(peer: ReceiverPeer) -> None:
+    browser = Browser("sendonly")
+    browser.connection.addTransceiver(Whistle(), "sendonly")
+    back: list[str] = []
+    browser.connection.on("track", lambda track: back.append(track.kind))
+    answer = await peer.accept(await browser.offer())
+    await browser.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    assert [(part.kind, part.direction) for part in SessionDescription.parse(answer).media] == [
+        ("video", "recvonly"),
+        ("audio", "recvonly"),
+    ]
+    frame = await asyncio.wait_for(anext(aiter(peer.source)), 20)
+    assert abs(float(frame.y.mean()) - RAW) < 5
+    pieces: list[np.ndarray] = []
+    for _ in range(200):
+        pieces += [pcm for pcm, _ in peer.sound.take(monotonic())]
+        if sum(map(len, pieces)) >= SOUND_RATE // 2:
+            break
+        await asyncio.sleep(0.05)
+    heard = np.concatenate(pieces)[-SOUND_RATE // 4 :].astype(float)
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    assert abs(np.argmax(spectrum) * SOUND_RATE / len(heard) - 440) < 15
+    assert back == []
+    await browser.close()
+    await asyncio.wait_for(peer.wait_closed(), 20)
+
+
+async def test_an_offer_without_a_microphone_is_refused(peer: ReceiverPeer) -> None:
+    browser = Browser("sendonly")
+    with pytest.raises(BadRequest, match="needs the camera and the microphone"):
+        await peer.accept(await browser.offer())
+    await browser.close()
+
+
+async def test_an_offer_that_only_watches_is_refused(peer: ReceiverPeer) -> None:
+    browser = Browser("recvonly", sound=True)
+    with pytest.raises(BadRequest, match="should be sendonly or sendrecv"):
+        await peer.accept(await browser.offer())
+    await browser.close()
+
+
+async def test_a_peer_that_was_never_used_can_be_closed() -> None:
+    peer = ReceiverPeer(clock=monotonic, bitrate=Bitrate())
+    await peer.close()
+    await peer.close()
+
+
+def test_sound_waits_in_order_and_at_most_ten_seconds_of_it() -> None:
+    clock = FakeClock()
+    microphone = MicrophoneSource(clock)
+    for piece in range(600):
+        clock.advance(20)
+        microphone.arrive(tone(piece))
+    first = microphone.take(clock() // 2)
+    rest = microphone.take(clock())
+    assert len(first) + len(rest) == 500
+    times = [at for _, at in first + rest]
+    assert times == sorted(times)
+    assert times[0] == 101 * 20_000_000
+    assert times[len(first) - 1] <= clock() // 2
+    assert all(pcm.dtype == np.int16 and pcm.ndim == 1 for pcm, _ in rest)
+    assert microphone.take(clock()) == []
+
+
+async def test_a_browser_without_a_word_about_itself_is_let_go() -> None:
+    connection = RTCPeerConnection()
+    peer = ReceiverPeer(clock=monotonic, bitrate=Bitrate())
+    with pytest.raises(BadRequest):
+        await peer.accept("v=0\r\n")
+    await asyncio.wait_for(peer.wait_closed(), 5)
+    await connection.close()
