@@ -17,6 +17,7 @@ from livefake.engine.gpu import find_gpu
 from livefake.engine.weights import Weights
 from livefake.errors import ConsentError, NotFound
 from livefake.faces.detect import Detector
+from livefake.faces.eyes import EyeNet
 from livefake.faces.landmarks import LandmarkNet
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
@@ -175,6 +176,14 @@ class Studio:
             threshold: lowest score that counts as a face, see ``Detector``.
         """
         return Detector(self._detector.sibling(), threshold=threshold), LandmarkNet(self._landmarks.sibling())
+
+    def eyes(self) -> EyeNet:
+        """The network that measures lids, for one thread; opened when it is asked for.
+
+        Raises:
+            LivefakeError: its weights are missing or damaged.
+        """
+        return EyeNet(engines(self._cache, exact=True).load(self._weights.path("eyes")))
 
     def rig(
         self,

@@ -100,7 +100,13 @@ def test_weights_are_listed_with_their_state(
 ) -> None:
     assert run("weights", "list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(":")[0] for line in lines[::2]] == ["face-detector", "face-mesh", "refine", "refine-int8"]
+    assert [line.partition(":")[0] for line in lines[::2]] == [
+        "face-detector",
+        "face-mesh",
+        "eyes",
+        "refine",
+        "refine-int8",
+    ]
     assert [line.strip() for line in lines[1::2]] == ["ready"] * 4
     assert run("weights", "fetch") == 0
     assert capsys.readouterr().out == "All files are there and right.\n"

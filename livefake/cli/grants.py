@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,12 +143,16 @@ def _watch(number: int) -> Watched:
     from livefake.faces.identity import IdentityNet
     from livefake.media.camera import Camera, find_device
     from livefake.trust.enrol import COMPANY, Looker, enrol
+    from livefake.trust.liveness import Liveness, draw
 
     device, identity = find_device(number, sys.platform), IdentityNet()
     console = Console(stderr=True)
-    look = Looker(*open_studio(console, settings()).networks(COMPANY), identity)
+    studio = open_studio(console, settings())
+    look = Looker(*studio.networks(COMPANY), studio.eyes(), identity)
+    # The terminal has no microphone to listen to, and the grant says so.
+    liveness = Liveness(draw(secrets.SystemRandom(), sound=False))
     with Camera(device, clock=monotonic) as camera:
-        return enrol(camera, look, tell=console.print)
+        return enrol(camera, look, liveness, tell=console.print)
 
 
 def _ask_outputs() -> frozenset[Output]:

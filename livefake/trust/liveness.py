@@ -1,0 +1,368 @@
+"""Whether a living person is in front of the camera, alone, who does what they are asked to. Pure logic.
+
+A person is asked for a few movements in random order. Each has to begin after it was asked for, from a calm face, and
+to be done in time, and it is the face of the same person in all of them. That stops a photograph, a clip that plays in
+a loop, company and a change of person. It does not stop somebody who feeds pictures that are made to order, by another
+live face swap for instance: no camera alone can tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from livefake.clock import Nanos, seconds
+from livefake.errors import ConsentError
+from livefake.faces.identity import SAME_PERSON, distance, template
+from livefake.frame import Floats
+from livefake.trust.answers import Answer, Reading, Slips, allowed, begin
+from livefake.trust.motion import Motion
+from livefake.trust.prompts import ASKED, CALM, Challenge, Prompt, Rest, draw, shares
+from livefake.trust.watch import Face, View, Watched, trouble
+
+__all__ = ["DEADLINE", "Challenge", "Liveness", "Prompt", "Step", "draw"]
+
+DEADLINE: Final[Nanos] = 8_000_000_000
+"""How long a person may take for one movement."""
+
+_LONGER: Final = 2.5
+_BEFORE: Final[Nanos] = 10_000_000_000
+_GRACE: Final[Nanos] = 1_500_000_000
+_PAUSE: Final[Nanos] = 3_000_000_000
+_BACKWARDS: Final = 30
+_COMPANY: Final[Nanos] = 2_000_000_000
+_SETTLE: Final[Nanos] = 1_200_000_000
+_LEAST_VIEWS: Final = 6
+_SLIPS: Final = 1
+# How much a calm face may move while it is looked for (yaw and pitch in degrees, mouth), and where it may be.
+_STEADY: Final = np.array([6.0, 6.0, 0.05])
+_AHEAD: Final = np.array([14.0, 25.0, 0.1])
+_CALM_FOR: Final[Nanos] = 300_000_000
+_AGAIN: Final = "Start again when you are ready."
+_LOOK: Final = "Look straight into the camera, calmly, with your mouth closed."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a check is.
+
+    Attributes:
+        index: how many prompts are done.
+        of: how many there are.
+        prompt: what is asked now; None while the calm face is looked for, between two prompts, and at the end.
+        hint: what the person should do, one sentence or two.
+        left: how long they have for it.
+    """
+
+    index: int
+    of: int
+    prompt: Prompt | None
+    hint: str
+    left: Nanos
+
+
+class Liveness:
+    """Takes views and sound in order of time, and says when it has seen enough. One thread only.
+
+    Args:
+        challenge: what the person is asked.
+        deadline: how long they may take for each movement; for a calm face at first and for the code, two and a half
+            times as long.
+    """
+
+    def __init__(self, challenge: Challenge, *, deadline: Nanos = DEADLINE) -> None:
+        self._challenge = challenge
+        self._deadline = deadline
+        self._refused: ConsentError | None = None
+        self._trouble = ""
+        self._motion = Motion()
+        self._slips = Slips()
+        self._slipping: Prompt | None = None
+        self._embeddings: list[Floats] = []
+        self._anchor: Floats | None = None
+        self._matched: Nanos | None = None
+        self._apart = 0.0
+        self._first: Nanos | None = None
+        self._last: Nanos | None = None
+        self._good: Nanos | None = None
+        self._crowd: Nanos | None = None
+        self._backwards = 0
+        self._views = 0
+        self._calm: list[tuple[Nanos, Face]] = []
+        self._rest: Rest | None = None
+        self._since: Nanos = 0
+        self._answer: Answer | None = None
+        self._took: list[Nanos] = []
+        self._code: dict[str, str | int] = {"code": "not asked"}
+
+    @property
+    def step(self) -> Step:
+        """Where it is."""
+        index, of = len(self._took), len(self._challenge.prompts)
+        if index == of:
+            return Step(index, of, None, "Thank you, that is enough.", 0)
+        prompt = None if self._answer is None else self._challenge.prompts[index]
+        left = max(0, self._limit - (self._now - self._since))
+        return Step(index, of, prompt, self._hint(prompt), left)
+
+    def see(self, view: View) -> bool:
+        """Take what was seen. A view that is not later than the one before is left out.
+
+        Returns:
+            Whether it is enough.
+
+        Raises:
+            ConsentError: no grant can come of this, for the reason given; every later call says the same.
+        """
+        if self._refused is not None:
+            raise self._refused
+        if not self._left:
+            return True
+        try:
+            self._see(view)
+        except ConsentError as error:
+            self._refused = error
+            raise
+        return not self._left
+
+    def hear(self, pcm: NDArray[np.int16], at: Nanos) -> None:
+        """Take sound. Only what comes while the code is to be read is measured and hashed; none is kept.
+
+        Args:
+            pcm: (N,) int16, mono, 16 kHz.
+            at: instant of its first sample, on the same clock as the views.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        if isinstance(self._answer, Reading):
+            self._answer.hearing.hear(pcm, at)
+
+    def result(self) -> Watched:
+        """The person who was watched.
+
+        Raises:
+            ConsentError: it was refused, or is not finished.
+        """
+        if self._refused is not None:
+            raise self._refused
+        if self._left or self._first is None:
+            done, of = len(self._took), len(self._challenge.prompts)
+            raise ConsentError(
+                self._trouble or f"The check ended after {done} of {of} movements.",
+                _AGAIN,
+            )
+        try:
+            known = template(self._embeddings)
+        except ValueError as error:
+            raise _stranger() from error
+        prompts = self._challenge.prompts
+        return Watched(
+            known,
+            {
+                "method": "live camera, one person, prompts in random order",
+                "prompts": " ".join(prompts),
+                "prompt_ms": " ".join(str(took // 1_000_000) for took in self._took),
+                "watched_ms": (self._now - self._first) // 1_000_000,
+                "views": self._views,
+                "slips": len(self._slips.made),
+                "farthest_distance_milli": round(self._apart * 1000),
+                **self._code,
+            },
+        )
+
+    @property
+    def _left(self) -> int:
+        return len(self._challenge.prompts) - len(self._took)
+
+    @property
+    def _now(self) -> Nanos:
+        return self._since if self._last is None else self._last
+
+    @property
+    def _limit(self) -> Nanos:
+        long = self._rest is None or isinstance(self._answer, Reading)
+        return round(self._deadline * _LONGER) if long else self._deadline
+
+    def _hint(self, prompt: Prompt | None) -> str:
+        if self._trouble:
+            return self._trouble
+        if self._slipping is not None:
+            return _LOOK if prompt is None else f"Not that. {ASKED[prompt]}"
+        if prompt is not None:
+            return ASKED[prompt]
+        return _LOOK if not self._took else f"Good. {_LOOK}"
+
+    def _see(self, view: View) -> None:
+        if not self._pass_time(view.at):
+            return
+        self._refuse_company(view)
+        face = view.face
+        self._trouble = self._trouble or trouble(face)
+        if face is None or self._trouble:
+            since = self._since if self._good is None else self._good
+            if view.at - since > (_BEFORE if self._good is None else _GRACE):
+                raise ConsentError(self._trouble, _AGAIN)
+        else:
+            if self._first is None:
+                self._first = view.at
+            self._good = view.at
+            self._views += 1
+            self._watch_motion(face, view.at)
+            self._compare(face.embedding, view.at)
+            self._judge(face, view.at)
+        if self._left and view.at - self._since > self._limit:
+            raise self._late()
+
+    def _pass_time(self, at: Nanos) -> bool:
+        """Whether an instant lies after all before it."""
+        if self._last is None:
+            self._since = at
+        elif at <= self._last:
+            self._backwards += 1
+            if self._backwards > _BACKWARDS:
+                raise ConsentError("The pictures of the camera do not come in order of time.", "Restart the camera.")
+            return False
+        elif at - self._last > _PAUSE:
+            raise ConsentError(f"The camera stood still for {seconds(at - self._last):.1f} seconds.", _AGAIN)
+        self._backwards = 0
+        self._last = at
+        return True
+
+    def _refuse_company(self, view: View) -> None:
+        self._trouble = ""
+        if view.count <= 1:
+            return
+        # The detector may see a face in a curtain, once.
+        if self._crowd is not None and view.at - self._crowd <= _COMPANY:
+            raise ConsentError(
+                f"There should be one person in the picture, and there are {view.count}.",
+                "Ask the others to step aside, and start again.",
+            )
+        self._crowd = view.at
+        self._trouble = "Somebody else seems to be in the picture; be alone, please."
+
+    def _watch_motion(self, face: Face, at: Nanos) -> None:
+        self._motion.add(face, at)
+        if self._motion.frozen:
+            raise ConsentError(
+                "The picture does not move at all: the camera stands still or shows a photograph.",
+                "Restart the camera, and sit in front of it yourself.",
+            )
+        if self._motion.repeats:
+            raise ConsentError(
+                "The same movement was seen twice, the same to a hair: this is a recording.",
+                "Sit in front of the camera yourself, and start again.",
+            )
+
+    def _compare(self, embedding: Floats | None, at: Nanos) -> None:
+        if embedding is None:
+            return
+        if self._embeddings:
+            known = self._anchor if self._anchor is not None else np.mean(self._embeddings, axis=0)
+            apart = distance(embedding, np.asarray(known, np.float32))
+            # Written so that NaN fails too.
+            if not apart < SAME_PERSON:
+                raise _stranger()
+            self._apart = max(self._apart, apart)
+        elif not np.isfinite(embedding).all():
+            raise _stranger()
+        self._embeddings.append(embedding)
+        self._matched = at
+
+    def _judge(self, face: Face, at: Nanos) -> None:
+        if self._rest is None:
+            self._settle(face, at)
+            return
+        share = shares(face, self._rest)
+        due = self._challenge.prompts[len(self._took)]
+        if self._answer is None:
+            before = self._challenge.prompts[len(self._took) - 1] if self._took else None
+            self._slip(share, at, allowed(before))
+            self._wait(face, share, at)
+            return
+        self._slip(share, at, allowed(due))
+        self._answer.take(face, share, at)
+        began = self._answer.began
+        late = at - self._since > self._limit
+        if (
+            self._answer.done
+            and began is not None
+            and not late
+            and self._matched is not None
+            and self._matched >= began
+        ):
+            self._took.append(at - self._since)
+            if isinstance(self._answer, Reading):
+                self._code = {
+                    "code_sha256": hashlib.sha256(self._challenge.code.encode()).hexdigest(),
+                    "spoken_sha256": self._answer.hearing.digest,
+                    "spoken_ms": self._answer.hearing.spoken // 1_000_000,
+                }
+            self._answer, self._since, self._calm = None, at, []
+
+    def _settle(self, face: Face, at: Nanos) -> None:
+        """Look for the calm face: a stretch of time in which little moves."""
+        self._calm.append((at, face))
+        while at - self._calm[0][0] > 2 * _SETTLE:
+            del self._calm[0]
+        poses = np.stack([one.pose[:3] for _, one in self._calm])
+        if (np.ptp(poses, axis=0) > _STEADY).any():
+            del self._calm[: len(self._calm) // 2 + 1]
+            return
+        long = at - self._calm[0][0] >= _SETTLE and len(self._calm) >= _LEAST_VIEWS
+        if long and self._embeddings and (np.abs(np.median(poses, axis=0)) <= _AHEAD).all():
+            self._rest = Rest.of([one for _, one in self._calm])
+            self._anchor = np.asarray(np.mean(self._embeddings, axis=0), np.float32)
+            self._ask(at)
+
+    def _wait(self, face: Face, share: Mapping[Prompt, float], at: Nanos) -> None:
+        """Wait for the calm face between two prompts."""
+        if max(share.values()) >= CALM:
+            self._calm = []
+            return
+        self._calm.append((at, face))
+        if at - self._calm[0][0] >= _CALM_FOR:
+            self._ask(at)
+
+    def _ask(self, at: Nanos) -> None:
+        self._answer, self._since, self._calm = begin(self._challenge.prompts[len(self._took)], at), at, []
+
+    def _slip(self, share: Mapping[Prompt, float], at: Nanos, may: frozenset[Prompt]) -> None:
+        self._slipping = self._slips.take(share, at, may)
+        if len(self._slips.made) > _SLIPS:
+            raise ConsentError(
+                "Movements were seen that nobody had asked for: "
+                + ", ".join(_DID[one] for one in self._slips.made)
+                + ".",
+                "Start again, and do only what the words say; a recording cannot know what is asked.",
+            )
+
+    def _late(self) -> ConsentError:
+        if self._answer is not None:
+            return ConsentError(*self._answer.excuse(self._limit))
+        return ConsentError(
+            f"No calm face that looks straight into the camera was seen within {seconds(self._limit):.0f} seconds.",
+            "Start again, look straight ahead, and keep still and silent until you are asked.",
+        )
+
+
+_DID: Final = {
+    Prompt.TURN_LEFT: "a turn to your left",
+    Prompt.TURN_RIGHT: "a turn to your right",
+    Prompt.LOOK_UP: "a look up",
+    Prompt.OPEN_MOUTH: "an open mouth",
+    Prompt.SMILE: "a smile",
+}
+
+
+def _stranger() -> ConsentError:
+    return ConsentError(
+        "Another person is in front of the camera than at the beginning.",
+        "One person alone, with an uncovered face, starts again.",
+    )
