@@ -10,7 +10,7 @@ from typing import Final
 
 import av
 import numpy as np
-from aiortc import MediaStreamTrack, RTCRtpReceiver
+from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ SOUND_RATE: Final = 16_000
 """Samples a second of the sound that comes out."""
 
 _WAITING: Final = 500
+_DRIFT: Final[Nanos] = 500_000_000
 
 
 class MicrophoneSource:
@@ -41,17 +42,31 @@ class MicrophoneSource:
         self._clock = clock
         self._resampler = av.AudioResampler("s16", "mono", SOUND_RATE)
         self._pieces: deque[tuple[NDArray[np.int16], Nanos]] = deque(maxlen=_WAITING)
+        self._end: Nanos | None = None
 
     def arrive(self, sound: av.AudioFrame) -> None:
-        """Stamp a decoded piece and let it wait."""
+        """Place a decoded piece in time and let it wait.
+
+        A piece follows the one before without a gap as long as that lies near its arrival: a network that stalls and
+        catches up brings several at once. What runs ahead of its arrival by more than half a second is dropped.
+        """
         now = self._clock()
-        # Where a piece lies in the stream does not matter here, and a jump of its times must not make silence.
+        # Where a piece lies in the sender's own time does not matter here, and a jump there must not make silence.
         sound.pts = None
         for piece in self._resampler.resample(sound):
-            self._pieces.append((np.asarray(piece.to_ndarray(), np.int16).reshape(-1), now))
+            pcm = np.asarray(piece.to_ndarray(), np.int16).reshape(-1)
+            lasts = len(pcm) * 1_000_000_000 // SOUND_RATE
+            start = now - lasts
+            if self._end is not None:
+                if self._end - start > _DRIFT:
+                    continue
+                if start - self._end <= _DRIFT:
+                    start = self._end
+            self._end = start + lasts
+            self._pieces.append((pcm, start))
 
     def take(self, until: Nanos) -> list[tuple[NDArray[np.int16], Nanos]]:
-        """Everything that arrived up to an instant, oldest first: (N,) int16 at 16 kHz, and when it came."""
+        """All sound that began up to an instant, oldest first: (N,) int16 at 16 kHz, and when it began."""
         taken: list[tuple[NDArray[np.int16], Nanos]] = []
         while self._pieces and self._pieces[0][1] <= until:
             taken.append(self._pieces.popleft())
@@ -94,7 +109,7 @@ class ReceiverPeer(Connection):
             )
         # Receiving only: there is no track that could carry anything back.
         camera = self._connection.addTransceiver("video", "recvonly")
-        camera.setCodecPreferences(preferred(RTCRtpReceiver.getCapabilities("video").codecs))
+        camera.setCodecPreferences(preferred(RTCRtpSender.getCapabilities("video").codecs))
         self._connection.addTransceiver("audio", "recvonly")
 
     def _settle(self) -> None:
