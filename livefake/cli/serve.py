@@ -108,6 +108,7 @@ def build_service(settings: Settings, console: Console) -> Service:
     Raises:
         LivefakeError: a model, a persona or a folder is missing or damaged.
     """
+    from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos
     from livefake.media.holdcard import CardPainter
     from livefake.media.webrtc.bitrate import Bitrate
@@ -134,6 +135,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         engine=studio.engine,
         web=web_folder(),
         demo=models_folder() / "demo",
+        people=open_people(settings, studio, bitrate),
     )
 
 

@@ -15,8 +15,10 @@ from livefake.settings import Settings, read_settings
 if TYPE_CHECKING:
     from livefake.engine.weights import Weights
     from livefake.studio import Studio
+    from livefake.trust.erase import Revoker
+    from livefake.trust.grants import GrantBook
 
-__all__ = ["open_studio", "open_weights", "packs_folder", "settings", "write_json"]
+__all__ = ["open_revoker", "open_studio", "open_weights", "packs_folder", "settings", "write_json"]
 
 
 def settings() -> Settings:
@@ -43,6 +45,13 @@ def open_weights(chosen: Settings) -> Weights:
 def packs_folder(chosen: Settings) -> Path:
     """Where this installation's own personas lie; the folder need not be there."""
     return chosen.data / "personas"
+
+
+def open_revoker(chosen: Settings, book: GrantBook) -> Revoker:
+    """What takes grants back, on the command line and in the service: the one place that joins it to the ledger."""
+    from livefake.trust.erase import Revoker
+
+    return Revoker(book, chosen.data)
 
 
 def open_studio(console: Console, chosen: Settings) -> Studio:

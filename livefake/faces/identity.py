@@ -18,7 +18,7 @@ from livefake.errors import EngineError
 from livefake.faces.geometry import POINTS, similarity
 from livefake.frame import Box, Bytes, Floats, Frame
 
-__all__ = ["CHIP", "LENGTH", "SAME_PERSON", "IdentityNet", "chip", "distance", "template"]
+__all__ = ["CHIP", "LENGTH", "SAME_PERSON", "IdentityNet", "check_installed", "chip", "distance", "template"]
 
 CHIP: Final = 150
 """Side of the picture that the network reads, pixels."""
@@ -101,6 +101,17 @@ def chip(picture: Frame | Bytes, points: Floats) -> Bytes:
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(out, np.uint8)
+
+
+def check_installed() -> None:
+    """Check that people can be told apart here, without loading anything.
+
+    Raises:
+        EngineError: dlib or the weights are not installed.
+    """
+    if importlib.util.find_spec("dlib") is None:
+        raise EngineError("Telling people apart needs dlib, which is not installed.", _EXTRA)
+    _find_weights()
 
 
 def distance(a: Floats, b: Floats) -> float:

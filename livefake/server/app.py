@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -13,15 +15,25 @@ from starlette.middleware import Middleware
 
 from livefake import __version__
 from livefake.server.access import AccessGuard, Door
+from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, pages, sessions, whep
+from livefake.server.routes import about, enrol, grant, pages, people, sessions, whep
 from livefake.server.service import Service
 
-__all__ = ["GRACE", "build_app"]
+__all__ = ["GRACE", "LIMITS", "build_app"]
 
 GRACE: Final = 2.0
 """Seconds that sessions and their connections get to close when the service stops."""
+
+LIMITS: Final = (
+    # A check is begun, signed or ended by a person's hand; each begun one costs a thread and a connection.
+    Rule(re.compile("/api/enrol/.*"), Allowance(0.2, 8), Allowance(0.5, 16), frozenset({"POST", "DELETE"})),
+    # Its page asks four times a second how it goes.
+    Rule(re.compile("/(api/)?enrol/.*"), Allowance(8, 40), Allowance(30, 120)),
+    Rule(re.compile("/(api/)?grant/.*"), Allowance(1, 20), Allowance(5, 60)),
+)
+"""How often addresses may be asked that need no token. What somebody guesses counts as well as what is right."""
 
 _NO_TELEMETRY: Final[TelemetryConfig] = {
     # FastAPI would send spans with whole addresses, view keys included, to wherever OTEL_* variables point.
@@ -39,7 +51,7 @@ def build_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await service.rooms.close(GRACE)
+        await asyncio.gather(service.rooms.close(GRACE), service.people.enrolments.close(GRACE))
 
     app = FastAPI(
         title="livefake",
@@ -55,6 +67,7 @@ def build_app(service: Service) -> FastAPI:
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(RequestLog, clock=service.clock),
+            Middleware(RateLimit, limits=Limits(LIMITS), clock=service.clock),
             Middleware(AccessGuard, door=Door(service.settings)),
             Middleware(BodyLimit),
         ],
@@ -62,7 +75,7 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, whep, pages):
+    for module in (about, sessions, whep, people, enrol, grant, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app
