@@ -21,7 +21,7 @@ SILENT = tuple(prompt for prompt in Prompt if prompt is not Prompt.READ_CODE)
 
 # At rest, and by how much each gesture at its fullest differs from that.
 _REST = {"yaw": 2.0, "pitch": -1.0, "mouth": 0.02, "smile": 0.56, "lift": 0.0, "left_eye": 0.32, "right_eye": 0.31}
-_NOISE = {"yaw": 0.4, "pitch": 0.4, "mouth": 0.004, "smile": 0.004, "lift": 0.002, "left_eye": 0.01, "right_eye": 0.01}
+_NOISE = {"yaw": 0.2, "pitch": 0.2, "mouth": 0.002, "smile": 0.002, "lift": 0.001, "left_eye": 0.01, "right_eye": 0.01}
 _FULL: Mapping[Prompt, Mapping[str, float]] = {
     Prompt.TURN_LEFT: {"yaw": 28.0},
     Prompt.TURN_RIGHT: {"yaw": -28.0, "pitch": -4.0},
@@ -47,7 +47,7 @@ def make_face(
         for name, much in _FULL[prompt].items():
             measures[name] += much * level
     noise = random.normal(size=128) * 0.01
-    place = 320 + float(random.normal()) * 2, 240 + float(random.normal()) * 2
+    place = 320 + float(random.normal()) * 0.5, 240 + float(random.normal()) * 0.5
     values = {**measures, "width": 200.0, "light": 120.0, **changes}
     return Face(embedding=(embedding(who) + noise).astype(np.float32) if known else None, middle=place, **values)
 

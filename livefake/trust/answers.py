@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from livefake.clock import Nanos, seconds
 from livefake.trust.hearing import Hearing
-from livefake.trust.prompts import ASKED, CALM, Prompt
+from livefake.trust.prompts import ASKED, Prompt, calm
 from livefake.trust.watch import Face
 
 __all__ = ["REACTION", "Answer", "Gesture", "Reading", "Slips", "allowed", "begin"]
@@ -19,6 +19,7 @@ REACTION: Final[Nanos] = 150_000_000
 _HOLD: Final[Nanos] = 250_000_000
 _LET_GO: Final = 0.8
 _SLIP: Final[Nanos] = 500_000_000
+_UNSEEN: Final[Nanos] = 700_000_000
 _LONGEST_BLINK: Final[Nanos] = 4_000_000_000
 _SPOKEN: Final[Nanos] = 1_200_000_000
 _GROUPS: Final = 2
@@ -38,6 +39,11 @@ class Answer(Protocol):
     @property
     def done(self) -> bool:
         """Whether it is complete."""
+        ...
+
+    @property
+    def early(self) -> bool:
+        """Whether the gesture is being made, but began before it was asked for."""
         ...
 
     def take(self, face: Face, share: Mapping[Prompt, float], at: Nanos) -> None:
@@ -69,29 +75,42 @@ class Gesture:
         self._shown = shown
         self._ready = False
         self._early = False
+        self._moved = False
         self._last: Nanos = 0
+        self._seen: Nanos | None = None
         self._done = False
 
     @property
     def done(self) -> bool:
         return self._done
 
+    @property
+    def early(self) -> bool:
+        return self._early and not self._ready
+
     def take(self, face: Face, share: Mapping[Prompt, float], at: Nanos) -> None:
         """Take the next face."""
         much = share[self.prompt]
         if self._done:
             return
+        if self._seen is not None and at - self._seen > _UNSEEN:
+            self.began = None
+        self._seen = at
         if not self._ready:
-            self._early |= much >= CALM
-            self._ready = at - self._shown >= REACTION and much < CALM
+            rested = calm(share, self.prompt)
+            self._early |= not rested
+            self._ready = rested and at - self._shown >= REACTION
             return
         self.peak = max(self.peak, much)
+        self._moved |= not calm(share, self.prompt)
         if much >= 1:
             if self.began is None:
                 self.began = at
             self._last = at
             self._done = self.prompt is not Prompt.BLINK and at - self.began >= _HOLD
-        elif self.began is not None and much < (CALM if self.prompt is Prompt.BLINK else _LET_GO):
+        elif self.began is not None and (
+            calm(share, self.prompt) or (self.prompt is not Prompt.BLINK and much < _LET_GO)
+        ):
             held = self._last - self.began
             self._done = self.prompt is Prompt.BLINK and _HOLD <= held <= _LONGEST_BLINK
             if not self._done:
@@ -100,9 +119,9 @@ class Gesture:
     def excuse(self, limit: Nanos) -> tuple[str, str]:
         """Why it was not given."""
         asked = f'You were asked: "{ASKED[self.prompt]}"'
-        if not self._ready or (self._early and self.peak < CALM):
+        if not self._ready or (self._early and not self._moved):
             return f"{asked} The movement had begun before that.", "Start again, and wait for the words each time."
-        if self.peak < CALM:
+        if not self._moved:
             return (
                 f"{asked} No such movement was seen within {seconds(limit):.0f} seconds.",
                 "Start again, and do what the words say; a photograph or a recording cannot.",
@@ -134,6 +153,10 @@ class Reading:
         heard = self.hearing
         spoke = heard.spoken >= _SPOKEN and heard.groups >= _GROUPS and heard.quiet >= _QUIET
         return spoke and self._turns >= _LIP_MOVES
+
+    @property
+    def early(self) -> bool:
+        return False
 
     def take(self, face: Face, share: Mapping[Prompt, float], at: Nanos) -> None:
         """Take the next face."""
@@ -186,7 +209,7 @@ class Slips:
         """
         making = None
         for prompt in _CAN_SLIP:
-            if share[prompt] < CALM or prompt in allowed:
+            if calm(share, prompt) or prompt in allowed:
                 self._counted.discard(prompt)
             if share[prompt] < 1 or prompt in allowed:
                 self._since.pop(prompt, None)

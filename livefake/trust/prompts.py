@@ -19,20 +19,21 @@ import numpy as np
 from livefake.frame import Floats
 from livefake.trust.watch import Face
 
-__all__ = ["ASKED", "CALM", "TURN", "Challenge", "Prompt", "Rest", "draw", "shares"]
+__all__ = ["ASKED", "TURN", "Challenge", "Prompt", "Rest", "calm", "draw", "shares"]
 
 TURN: Final = 15.0
 """How far the head has to turn to a side, degrees: clearly more than anybody does by chance, and both eyes stay in
 sight."""
-CALM: Final = 0.5
-"""A gesture below this share is none."""
-
 _UP: Final = 10.0
 _OPEN: Final = 0.12
 _SHUT: Final = 0.3
 _WIDER: Final = 0.08
 _LIFT: Final = 0.015
 _DIGITS: Final = 6
+
+# Below this share a gesture is none. Lids are never still, and come down a little in a smile and in bright light.
+_CALM: Final = 0.5
+_CALM_LIDS: Final = 0.75
 
 
 class Prompt(StrEnum):
@@ -104,6 +105,10 @@ class Rest:
         """The middle one of several, measure by measure: a blink among them does no harm."""
         return cls(np.asarray(np.median([face.pose for face in faces], axis=0), np.float32))
 
+    def towards(self, other: Rest) -> Rest:
+        """Half-way to another: people sink into their chair while they are watched."""
+        return Rest((self.pose + other.pose) / 2)
+
 
 def shares(face: Face, rest: Rest) -> Mapping[Prompt, float]:
     """How far a face is on the way to each gesture: 0 at rest, 1 where it counts, more beyond.
@@ -126,3 +131,10 @@ def shares(face: Face, rest: Rest) -> Mapping[Prompt, float]:
         Prompt.BLINK: -lids / _SHUT,
         Prompt.SMILE: min(wide, lift / _LIFT),
     }
+
+
+def calm(share: Mapping[Prompt, float], prompt: Prompt | None = None) -> bool:
+    """Whether a face does not make a gesture, or none of them."""
+    if prompt is None:
+        return all(calm(share, one) for one in share)
+    return share[prompt] < (_CALM_LIDS if prompt is Prompt.BLINK else _CALM)
