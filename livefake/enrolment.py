@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -89,13 +90,20 @@ class Enrolment:
     """Runs one check on a thread of its own. Pictures wait in one place in front of it; the newest wins.
 
     Args:
-        look: makes what looks at the pictures; called on the check's thread, and may take a while.
+        look: opens what looks at the pictures; on the check's thread, and it may take a while.
         judge: decides.
         clock: the service's monotonic clock.
         patience: how long the check may take altogether.
     """
 
-    def __init__(self, look: Callable[[], Look], judge: Judge, *, clock: Clock, patience: Nanos = PATIENCE) -> None:
+    def __init__(
+        self,
+        look: Callable[[], AbstractContextManager[Look]],
+        judge: Judge,
+        *,
+        clock: Clock,
+        patience: Nanos = PATIENCE,
+    ) -> None:
         self._look = look
         self._judge = judge
         self._clock = clock
@@ -138,7 +146,8 @@ class Enrolment:
 
     def _work(self, sound: Sound, loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
         try:
-            self._watch(sound)
+            with self._look() as look:
+                self._watch(look, sound)
         except LivefakeError as error:
             self._refuse(error)
         except Exception:
@@ -147,8 +156,7 @@ class Enrolment:
         finally:
             loop.call_soon_threadsafe(over.set)
 
-    def _watch(self, sound: Sound) -> None:
-        look = self._look()
+    def _watch(self, look: Look, sound: Sound) -> None:
         start = last = self._clock()
         due: Nanos = 0
         while True:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -170,5 +171,5 @@ class Cast:
         self.subjects.append(Subject(person))
         return self.subjects[-1]
 
-    def _look(self) -> Look:
-        return self.subjects[-1].source.look
+    def _look(self) -> AbstractContextManager[Look]:
+        return nullcontext(self.subjects[-1].source.look)

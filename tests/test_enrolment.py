@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def sit(script: Script | None = None, *, ends: int = 2000) -> tuple[Person, Enro
     liveness = Liveness(draw(random.Random(5)))
     person = Person(clock, script, ends=ends)
     person.liveness = liveness
-    return person, Enrolment(lambda: person.look, liveness, clock=clock)
+    return person, Enrolment(lambda: nullcontext(person.look), liveness, clock=clock)
 
 
 async def checked(person: Person, enrolment: Enrolment) -> Enrolment:
@@ -74,13 +75,13 @@ async def test_the_pictures_own_times_do_not_count() -> None:
 async def test_a_check_takes_three_minutes_at_most() -> None:
     person, _ = sit()
     assert person.liveness is not None
-    enrolment = Enrolment(lambda: person.look, person.liveness, clock=person.clock, patience=2_000_000_000)
+    enrolment = Enrolment(lambda: nullcontext(person.look), person.liveness, clock=person.clock, patience=2_000_000_000)
     done = await checked(person, enrolment)
     assert done.progress.problem == "The check may take 2 seconds, and took longer."
 
 
 async def test_a_network_that_cannot_be_loaded_is_told() -> None:
-    def missing() -> Look:
+    def missing() -> AbstractContextManager[Look]:
         raise EngineError("Telling people apart needs dlib, which is not installed.", "Install it.")
 
     person, _ = sit()
@@ -99,7 +100,7 @@ async def test_a_bug_while_looking_refuses_and_tells_nothing_of_the_inside(caplo
         raise ZeroDivisionError("secret")
 
     assert person.liveness is not None
-    done = await checked(person, Enrolment(lambda: look, person.liveness, clock=person.clock))
+    done = await checked(person, Enrolment(lambda: nullcontext(look), person.liveness, clock=person.clock))
     assert done.progress.state is State.REFUSED
     assert "secret" not in done.progress.problem
     assert "An enrolment check failed" in caplog.text
@@ -143,7 +144,7 @@ async def test_a_camera_that_sends_nothing_is_given_up() -> None:
     # A second passes whenever somebody looks at the clock.
     seconds = itertools.count(0, 1_000_000_000)
     assert person.liveness is not None
-    enrolment = Enrolment(lambda: person.look, person.liveness, clock=lambda: next(seconds))
+    enrolment = Enrolment(lambda: nullcontext(person.look), person.liveness, clock=lambda: next(seconds))
     async with asyncio.timeout(30):
         await enrolment.run(Silent(), person)
     assert enrolment.progress.problem == "No picture of the camera has come for 10 seconds."
@@ -181,7 +182,7 @@ async def test_more_pictures_than_ten_a_second_are_left_out() -> None:
         looked.append(frame.arrived)
         return person.look(frame)
 
-    enrolment = Enrolment(lambda: look, liveness, clock=clock)
+    enrolment = Enrolment(lambda: nullcontext(look), liveness, clock=clock)
     async with asyncio.timeout(20):
         await enrolment.run(Fast(), person)
     assert 10 <= len(looked) <= 20

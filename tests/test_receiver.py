@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.sdp import SessionDescription
 from numpy.typing import NDArray
 
@@ -51,16 +51,28 @@ async def peer() -> AsyncIterator[ReceiverPeer]:
     await made.close()
 
 
-async def test_pictures_and_sound_come_in_and_nothing_goes_back(peer: ReceiverPeer) -> None:
-    browser = Browser("sendonly")
-    browser.connection.addTransceiver(Whistle(), "sendonly")
+class SoundFirst(Browser):
+    """A browser whose offer names the microphone before the camera, as Chromium's does."""
+
+    def __init__(self) -> None:
+        super().__init__("sendonly")
+        camera = self.connection.getTransceivers()[0].sender.track
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connection.addTransceiver(Whistle(), "sendonly")
+        self.connection.addTransceiver(camera, "sendonly")
+
+
+@pytest.mark.parametrize("order", [["video", "audio"], ["audio", "video"]])
+async def test_pictures_and_sound_come_in_and_nothing_goes_back(peer: ReceiverPeer, order: list[str]) -> None:
+    browser = Browser("sendonly") if order[0] == "video" else SoundFirst()
+    if order[0] == "video":
+        browser.connection.addTransceiver(Whistle(), "sendonly")
     back: list[str] = []
     browser.connection.on("track", lambda track: back.append(track.kind))
     answer = await peer.accept(await browser.offer())
     await browser.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     assert [(part.kind, part.direction) for part in SessionDescription.parse(answer).media] == [
-        ("video", "recvonly"),
-        ("audio", "recvonly"),
+        (kind, "recvonly") for kind in order
     ]
     frame = await asyncio.wait_for(anext(aiter(peer.source)), 20)
     assert abs(float(frame.y.mean()) - RAW) < 5

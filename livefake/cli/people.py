@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from livefake.cli.tools import open_revoker
@@ -29,7 +31,8 @@ def open_people(chosen: Settings, studio: Studio, bitrate: Bitrate) -> People:
         LivefakeError: the installation's key cannot be made or read.
     """
     from livefake.clock import monotonic, wall
-    from livefake.faces.identity import IdentityNet, check_installed
+    from livefake.faces.describer import IdentityProcess
+    from livefake.faces.identity import check_installed
     from livefake.media.webrtc.receiver import ReceiverPeer
     from livefake.server.enrolments import Enrolments
     from livefake.server.people import People
@@ -38,8 +41,10 @@ def open_people(chosen: Settings, studio: Studio, bitrate: Bitrate) -> People:
     from livefake.trust.invites import InviteBook
     from livefake.trust.liveness import Liveness
 
-    def look() -> Looker:
-        return Looker(*studio.networks(COMPANY), studio.eyes(), IdentityNet())
+    @contextmanager
+    def look() -> Iterator[Looker]:
+        with IdentityProcess() as identity:
+            yield Looker(*studio.networks(COMPANY), studio.eyes(), identity)
 
     missing: EngineError | None = None
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -18,7 +18,17 @@ from livefake.errors import EngineError
 from livefake.faces.geometry import POINTS, similarity
 from livefake.frame import Box, Bytes, Floats, Frame
 
-__all__ = ["CHIP", "LENGTH", "SAME_PERSON", "IdentityNet", "check_installed", "chip", "distance", "template"]
+__all__ = [
+    "CHIP",
+    "LENGTH",
+    "SAME_PERSON",
+    "Describer",
+    "IdentityNet",
+    "check_installed",
+    "chip",
+    "distance",
+    "template",
+]
 
 CHIP: Final = 150
 """Side of the picture that the network reads, pixels."""
@@ -144,6 +154,14 @@ def template(embeddings: Sequence[Floats], *, limit: float = SAME_PERSON) -> Flo
     if kept.sum() * 2 < len(every):
         raise ValueError(f"only {int(kept.sum())} of {len(every)} embeddings are of one person")
     return np.asarray(every[kept].mean(0), np.float32)
+
+
+class Describer(Protocol):
+    """Describes faces, here or in another process."""
+
+    def embed(self, picture: Frame | Bytes, points: Floats) -> Floats:
+        """Describe one face; see ``IdentityNet.embed``."""
+        ...
 
 
 class IdentityNet:

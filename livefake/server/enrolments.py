@@ -7,6 +7,7 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -74,7 +75,7 @@ class Enrolments:
         book: where signed grants go.
         revoker: takes back a grant that could not be written down everywhere.
         peer: makes an unconnected peer for a person.
-        look: makes what looks at the pictures, on the check's own thread.
+        look: opens what looks at the pictures, on the check's own thread.
         judge: decides about one challenge.
         rng: draws the challenges; a test passes one that it knows.
         clock: the service's monotonic clock.
@@ -91,7 +92,7 @@ class Enrolments:
         revoker: Revoker,
         *,
         peer: Callable[[], SubjectPort],
-        look: Callable[[], Look],
+        look: Callable[[], AbstractContextManager[Look]],
         judge: Callable[[Challenge], Judge],
         clock: Clock,
         wall: Wall,

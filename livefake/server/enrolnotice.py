@@ -26,7 +26,7 @@ ENROL_NOTICE: Final = Notice(
         "stays as proof that you had agreed until then. What others have recorded is not called back by this.",
         "Nobody can sign for you: do this alone, for your own face, and only if you are of age.",
     ),
-    tick="This is my own face, I am of age, and I agree that it is checked and described as written here.",
+    tick="This is my own face, and I agree that it is checked and described as written here.",
 )
 """The notice in force."""
 

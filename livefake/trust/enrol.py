@@ -13,7 +13,7 @@ from livefake.errors import LivefakeError
 from livefake.faces.detect import Detector
 from livefake.faces.expression import read_mouth
 from livefake.faces.eyes import EyeNet
-from livefake.faces.identity import IdentityNet
+from livefake.faces.identity import Describer
 from livefake.faces.landmarks import LandmarkNet, crop_for_box, crop_for_points
 from livefake.faces.pose import head_turn
 from livefake.frame import Box, Floats, Frame
@@ -61,7 +61,7 @@ class Looker:
         landmarks, eyes, identity: the other networks.
     """
 
-    def __init__(self, detector: Detector, landmarks: LandmarkNet, eyes: EyeNet, identity: IdentityNet) -> None:
+    def __init__(self, detector: Detector, landmarks: LandmarkNet, eyes: EyeNet, identity: Describer) -> None:
         self._detector = detector
         self._landmarks = landmarks
         self._eyes = eyes

@@ -5,6 +5,7 @@
 
 import { getNotice, getPersonas } from "./api.js";
 import { LiveScreen } from "./live.js";
+import { PeoplePanel } from "./people.js";
 import { WORDS, clock } from "./phases.js";
 import { ServiceWatch } from "./service.js";
 import { LiveSession } from "./session.js";
@@ -37,6 +38,7 @@ class Studio {
       onOthers: (others) => this.change({ others }),
       onTone: (tone) => this.change({ tone }),
     });
+    this.people = new PeoplePanel();
     this.service = new ServiceWatch((ready, hint) => {
       if (this.place === "setup") this.setup.setButton(ready ? "idle" : "warming", hint);
     });

@@ -100,17 +100,18 @@ class ReceiverPeer(Connection):
 
     def _prepare(self, sdp: str) -> None:
         check_offer(sdp, PERFORMER)
-        if not any(
-            part.kind == "audio" and part.direction in PERFORMER for part in SessionDescription.parse(sdp).media
-        ):
+        media = SessionDescription.parse(sdp).media
+        if not any(part.kind == "audio" and part.direction in PERFORMER for part in media):
             raise BadRequest(
                 "This check needs the camera and the microphone, and the offer has no microphone.",
                 "Allow both, and try again.",
             )
-        # Receiving only: there is no track that could carry anything back.
-        camera = self._connection.addTransceiver("video", "recvonly")
-        camera.setCodecPreferences(preferred(RTCRtpSender.getCapabilities("video").codecs))
-        self._connection.addTransceiver("audio", "recvonly")
+        # Receiving only: there is no track that could carry anything back. The first section carries the others
+        # (RFC 9143), so ours have to stand in the order of the offer.
+        for part in media:
+            transceiver = self._connection.addTransceiver(part.kind, "recvonly")
+            if part.kind == "video":
+                transceiver.setCodecPreferences(preferred(RTCRtpSender.getCapabilities("video").codecs))
 
     def _settle(self) -> None:
         for transceiver in self._connection.getTransceivers():
