@@ -80,7 +80,7 @@ class Obedient:
             self._shown.setdefault(step.index, time)
         levels: dict[Prompt, float] = {}
         for index, shown in self._shown.items():
-            prompt = liveness._challenge.prompts[index]
+            prompt = liveness.challenge.prompts[index]
             if prompt is Prompt.READ_CODE:
                 speaking = 0.5 <= time - shown <= 3.5
                 levels[prompt] = self.reach * abs(np.sin(time * 7)) if speaking else 0.0

@@ -1,4 +1,4 @@
-"""The performer of the demo clip, who does each thing that people are asked for, as pictures of a camera.
+"""A performer who does not exist and who does each thing that people are asked for, as pictures of a camera.
 
 The clip holds one piece a gesture; each begins and ends with the same calm face, so they can be joined in any order.
 """
@@ -19,7 +19,7 @@ from livefake.media.file import FileReader
 from livefake.trust.hearing import RATE
 from livefake.trust.liveness import Liveness
 from livefake.trust.prompts import Prompt
-from tests.actor import voice
+from tests.actor import SECOND, voice
 
 CLIP: Final = Path(__file__).parent / "clips" / "prompts.mp4"
 FPS: Final = 15
@@ -62,51 +62,63 @@ class Webcam:
         self._sway = sway
         self._count = 0
 
-    @property
-    def now(self) -> Nanos:
-        """Instant of the next picture."""
-        return self._count * 6000 * 1_000_000_000 // 90_000
-
     def __call__(self, picture: Bytes) -> Frame:
         time = self._count / FPS
         x, y, near = np.sin(time * self._speeds + self._phases) * (self._sway, self._sway / 2, self._sway / 300)
         matrix = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), float(x) / 10, 1 + float(near))
         matrix[:, 2] += (640 - SIDE) / 2 + x, y
         shown = cv2.warpAffine(picture, matrix, (640, 480), borderMode=cv2.BORDER_REFLECT)
-        noisy = shown + self._random.normal(size=shown.shape).astype(np.float32) * np.float32(self._noise)
+        noisy = shown + self._random.standard_normal(shown.shape, np.float32) * np.float32(self._noise)
         frame = Frame.from_bgr(np.clip(noisy, 0, 255).astype(np.uint8), pts=self._count * 6000)
         self._count += 1
         return frame
 
 
-def perform(
-    liveness: Liveness, webcam: Webcam | None = None, *, limit: float = 90, silent: bool = False
-) -> Iterator[Frame]:
-    """The camera's pictures of somebody who does what they are asked half a second later; and their voice."""
-    webcam = webcam or Webcam()
-    reel, sound = pictures(), voice(2.6)
-    queue: list[int] = []
+def numbers(liveness: Liveness, *, limit: float = 90, silent: bool = False, chatty: bool = False) -> Iterator[int]:
+    """Numbers of the clip's pictures, one after the other, of somebody who does as asked half a second later.
+
+    Args:
+        liveness: asks; hears their voice while the code is to be read.
+        limit: seconds.
+        silent: the microphone is off.
+        chatty: they talk before each movement, and at the beginning.
+    """
+    sound = voice(2.6)
+    chat = list(PIECES[Prompt.READ_CODE]) if chatty else []
+    queue = chat * 2
     index, heard = -1, 0
-    for _ in range(round(limit * FPS)):
+    for count in range(round(limit * FPS)):
         step = liveness.step
         if step.prompt is not None and step.index != index:
             index, heard = step.index, 0
-            queue = [*_calm(_WAIT), *PIECES[step.prompt]]
+            queue = [*_calm(_WAIT), *(chat if step.prompt is not Prompt.READ_CODE else []), *PIECES[step.prompt]]
         if step.prompt is Prompt.READ_CODE and not silent:
             start = max(0, heard - _WAIT) * RATE // FPS
             piece = sound[start : start + RATE // FPS] if heard >= _WAIT else np.zeros(RATE // FPS, np.int16)
-            liveness.hear(piece, webcam.now)
+            liveness.hear(piece, instant(count))
             heard += 1
         queue = queue or _calm(len(CALM))
-        yield webcam(reel[queue.pop(0)])
+        yield queue.pop(0)
+
+
+def instant(count: int) -> Nanos:
+    """When a camera takes the picture with that number."""
+    return count * SECOND // FPS
+
+
+def perform(liveness: Liveness, webcam: Webcam | None = None, **options: bool) -> Iterator[Frame]:
+    """The same as a camera's pictures."""
+    show = webcam or Webcam()
+    for number in numbers(liveness, **options):
+        yield show(pictures()[number])
 
 
 def recording(order: Sequence[Prompt | None]) -> list[int]:
     """Numbers of the clip's pictures for gestures in an order, a calm second before each; None is a calm second."""
-    numbers = list[int]()
+    joined = list[int]()
     for prompt in order:
-        numbers += [*_calm(FPS), *([] if prompt is None else PIECES[prompt])]
-    return numbers
+        joined += [*_calm(FPS), *([] if prompt is None else PIECES[prompt])]
+    return joined
 
 
 def _calm(count: int) -> list[int]:

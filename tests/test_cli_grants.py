@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -15,8 +15,9 @@ from livefake.frame import Frame
 from livefake.trust.consent import Output, Purpose
 from livefake.trust.grants import GrantBook
 from livefake.trust.invites import Ask, InviteBook
-from tests.footage import footage
+from livefake.trust.liveness import Challenge, Liveness, Prompt
 from tests.grantkit import START, enter, person_pack
+from tests.puppet import perform
 
 Call = Callable[..., Result]
 
@@ -126,6 +127,16 @@ def test_without_a_typed_yes_the_camera_is_not_opened(call: Call, tmp_path: Path
     assert not (tmp_path / "data").exists()
 
 
+class Asked(Liveness):
+    """The real judge, and the last one that was made: who sits before the camera reads what it asks."""
+
+    last: ClassVar[Liveness]
+
+    def __init__(self, challenge: Challenge) -> None:
+        super().__init__(challenge)
+        Asked.last = self
+
+
 class Clip:
     """Stands at the edge, where the camera would be: this machine has none."""
 
@@ -133,7 +144,7 @@ class Clip:
         pass
 
     def __iter__(self) -> Iterator[Frame]:
-        return iter(footage(240))
+        return perform(Asked.last, silent=True)
 
     def __enter__(self) -> Self:
         return self
@@ -145,9 +156,11 @@ class Clip:
 @pytest.fixture
 def camera(studio: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livefake.media.camera.Camera", Clip)
+    monkeypatch.setattr("livefake.trust.liveness.Liveness", Asked)
     monkeypatch.setattr("livefake.cli.grants.open_studio", lambda console, chosen: studio)
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.usefixtures("camera")
 def test_a_person_signs(call: Call, book: GrantBook) -> None:
@@ -160,11 +173,18 @@ def test_a_person_signs(call: Call, book: GrantBook) -> None:
     assert values["outputs"] == ["file", "live"]
     assert values["valid_until"] - values["valid_from"] == 30 * 86_400
     assert json.loads(call("list", "--json").stdout)[0]["state"] == "holds"
+    assert len(values["evidence"]["prompts"].split()) == 6
+    assert values["evidence"]["code"] == "not asked"
+    assert "Turn your head to your left." in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.models
 @pytest.mark.usefixtures("camera")
-def test_whoever_changes_their_mind_leaves_nothing(call: Call, book: GrantBook, tmp_path: Path) -> None:
+def test_whoever_changes_their_mind_leaves_nothing(
+    call: Call, book: GrantBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livefake.trust.liveness.draw", lambda rng, sound: Challenge((Prompt.SMILE,), "123456"))
     result = call("sign", typed="Zoë\nYES\nYES\n30\ny\nn\nn\nn\nno\n")
     assert "was not signed" in problem(result)
     assert book.ids() == ()

@@ -32,7 +32,7 @@ You are about to allow this livefake installation to use your face.
 - What it may do: learn to draw your face, and let somebody appear with it, only where you choose below, only until
   the day you choose. Every picture carries a visible label and an invisible mark that say it was made by AI.
 - What is kept: the grant you sign (your name, times, where pictures may go) and 128 numbers that describe your face,
-  encrypted, to recognise it. The camera pictures of this check are not kept. If a persona is trained from footage of
+  encrypted, to recognise it. Neither pictures nor sound of this check are kept. If a persona is trained from footage of
   you, its pictures and its network are kept in a folder of their own.
 - How to take it back, at any time and without a reason: livefake grants revoke ID. The numbers are deleted then, and
   a running picture stops within about two seconds. The persona's folder stays until it is deleted, but can no longer

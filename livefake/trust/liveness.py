@@ -72,7 +72,7 @@ class Liveness:
     """
 
     def __init__(self, challenge: Challenge, *, deadline: Nanos = DEADLINE) -> None:
-        self._challenge = challenge
+        self.challenge = challenge
         self._deadline = deadline
         self._refused: ConsentError | None = None
         self._presence = Presence()
@@ -88,10 +88,10 @@ class Liveness:
     @property
     def step(self) -> Step:
         """Where it is."""
-        index, of = len(self._took), len(self._challenge.prompts)
+        index, of = len(self._took), len(self.challenge.prompts)
         if index == of:
             return Step(index, of, None, "Thank you, that is enough.", 0)
-        prompt = None if self._answer is None else self._challenge.prompts[index]
+        prompt = None if self._answer is None else self.challenge.prompts[index]
         left = max(0, self._limit - (self._now - self._since))
         return Step(index, of, prompt, self._hint(prompt), left)
 
@@ -137,7 +137,7 @@ class Liveness:
         if self._refused is not None:
             raise self._refused
         if self._left or self._presence.first is None:
-            done, of = len(self._took), len(self._challenge.prompts)
+            done, of = len(self._took), len(self.challenge.prompts)
             raise ConsentError(
                 self._presence.trouble or f"The check ended after {done} of {of} movements.",
                 AGAIN,
@@ -146,7 +146,7 @@ class Liveness:
             known = template(self._presence.embeddings)
         except ValueError as error:
             raise stranger() from error
-        prompts = self._challenge.prompts
+        prompts = self.challenge.prompts
         return Watched(
             known,
             {
@@ -163,7 +163,7 @@ class Liveness:
 
     @property
     def _left(self) -> int:
-        return len(self._challenge.prompts) - len(self._took)
+        return len(self.challenge.prompts) - len(self._took)
 
     @property
     def _now(self) -> Nanos:
@@ -201,9 +201,9 @@ class Liveness:
             self._settle(face, at)
             return
         share = shares(face, self._rest)
-        due = self._challenge.prompts[len(self._took)]
+        due = self.challenge.prompts[len(self._took)]
         if self._answer is None:
-            before = self._challenge.prompts[len(self._took) - 1] if self._took else None
+            before = self.challenge.prompts[len(self._took) - 1] if self._took else None
             self._slip(share, at, allowed(before))
             self._wait(self._rest, face, share, at)
             return
@@ -213,7 +213,7 @@ class Liveness:
             self._took.append(at - self._since)
             if isinstance(self._answer, Reading):
                 self._code = {
-                    "code_sha256": hashlib.sha256(self._challenge.code.encode()).hexdigest(),
+                    "code_sha256": hashlib.sha256(self.challenge.code.encode()).hexdigest(),
                     "spoken_sha256": self._answer.hearing.digest,
                     "spoken_ms": self._answer.hearing.spoken // 1_000_000,
                 }
@@ -254,7 +254,7 @@ class Liveness:
             self._ask(at)
 
     def _ask(self, at: Nanos) -> None:
-        self._answer, self._since, self._calm = begin(self._challenge.prompts[len(self._took)], at), at, []
+        self._answer, self._since, self._calm = begin(self.challenge.prompts[len(self._took)], at), at, []
 
     def _slip(self, share: Mapping[Prompt, float], at: Nanos, may: frozenset[Prompt]) -> None:
         self._slipping = self._slips.take(share, at, may)

@@ -107,7 +107,7 @@ class Rest:
 
     def towards(self, other: Rest) -> Rest:
         """Half-way to another: people sink into their chair while they are watched."""
-        return Rest((self.pose + other.pose) / 2)
+        return Rest(np.asarray((self.pose + other.pose) / 2, np.float32))
 
 
 def shares(face: Face, rest: Rest) -> Mapping[Prompt, float]:
