@@ -237,13 +237,13 @@ class Enrolment {
     const agree = find("agree", HTMLInputElement);
     /** @type {[boolean, HTMLElement | null, string][]} */
     const missing = [
-      [subject === "", name, "Please write the name you want to be called."],
       [purposes.length === 0, find("purposes", HTMLElement).querySelector("input"), "Please tick what you allow."],
       [
         purposes.includes("wear") && outputs.length === 0,
         find("outputs", HTMLElement).querySelector("input"),
         "Please tick where your face may be seen.",
       ],
+      [subject === "", name, "Please write the name you want to be called."],
       [!days.checkValidity() || days.value === "", days, `Please choose 1 to ${forDays(text.days)}.`],
       [!adult.checked, adult, "Please tick that you are of age; only who is can give a grant."],
       [!agree.checked, agree, "Please tick the box if you agree; the check starts only then."],
