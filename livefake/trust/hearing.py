@@ -21,6 +21,7 @@ RATE: Final = 16_000
 
 _PIECE: Final = 320
 _PIECE_LASTS: Final[Nanos] = _PIECE * 1_000_000_000 // RATE
+_JITTER: Final[Nanos] = 500_000_000
 _LONGEST: Final = 60 * RATE // _PIECE
 # Decibels below full scale: a whisper into a good microphone, and how far speech stands above the room.
 _FAINT: Final = -50.0
@@ -38,6 +39,7 @@ class Hearing:
     """
 
     def __init__(self, since: Nanos) -> None:
+        self._since = since
         self._end = since
         self._hash = hashlib.sha256()
         self._left = np.empty(0, np.int16)
@@ -48,19 +50,20 @@ class Hearing:
 
         Args:
             pcm: (N,) int16, mono, 16 kHz.
-            at: instant of its first sample, on the clock of the pictures. What overlaps with sound before it, as when
-                a clock jumps back, is not heard; after a minute nothing is.
+            at: instant of its first sample, on the clock of the pictures. Half a second of jitter is forgiven; what is
+                older than the sound before it, as when a clock jumps back, is not heard. After a minute
+                nothing is.
 
         Raises:
             ValueError: it is something else.
         """
         if pcm.ndim != 1 or pcm.dtype != np.int16:
             raise ValueError(f"sound should be (N,) int16, got {pcm.dtype} {pcm.shape}")
-        if at < self._end - _PIECE_LASTS or len(self._levels) >= _LONGEST:
+        if at < max(self._since, self._end - _JITTER) or len(self._levels) >= _LONGEST:
             return
-        if at > self._end + _PIECE_LASTS:
+        if at > self._end + _JITTER:
             self._left = np.empty(0, np.int16)
-        self._end = at + len(pcm) * 1_000_000_000 // RATE
+        self._end = max(self._end, at + len(pcm) * 1_000_000_000 // RATE)
         self._hash.update(pcm.astype("<i2").tobytes())
         joined = np.concatenate([self._left, pcm])
         count = len(joined) // _PIECE
