@@ -33,6 +33,7 @@ PATIENCE: Final[Nanos] = 180_000_000_000
 """How long a check may take altogether."""
 
 _OFTEN: Final[Nanos] = 100_000_000
+_LEAST_RATE: Final = 4.0
 _QUIET: Final[Nanos] = 10_000_000_000
 _NANO: Final = Fraction(1, 1_000_000_000)
 _AGAIN: Final = "Start again when you are ready."
@@ -159,6 +160,7 @@ class Enrolment:
     def _watch(self, look: Look, sound: Sound) -> None:
         start = last = self._clock()
         due: Nanos = 0
+        looks = 0
         while True:
             frame = self._fresh.take(timeout=0.5)
             now = self._clock()
@@ -182,7 +184,11 @@ class Enrolment:
             due = frame.arrived + _OFTEN
             for pcm, at in sound.take(frame.arrived):
                 self._judge.hear(pcm, at)
-            enough = self._judge.see(look(frame))
+            looks += 1
+            try:
+                enough = self._judge.see(look(frame))
+            except ConsentError as error:
+                raise _with_excuse(error, looks / max(seconds(self._clock() - start), 1e-3)) from error
             if enough:
                 self._watched = self._judge.result()
                 self._progress = Progress(State.PASSED, self._judge.step)
@@ -198,3 +204,11 @@ class Enrolment:
 async def _close_when(over: asyncio.Event, camera: Source) -> None:
     await over.wait()
     await camera.close()
+
+
+def _with_excuse(error: ConsentError, rate: float) -> ConsentError:
+    """A refusal, with a word about this machine where that may be what was slow."""
+    if rate >= _LEAST_RATE:
+        return error
+    busy = f"The machine that runs livefake is busy; it looked at {rate:.1f} pictures a second. Close other programs."
+    return ConsentError(error.problem, f"{error.remedy} {busy}".strip())

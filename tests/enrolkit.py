@@ -19,7 +19,7 @@ from livefake.errors import BadRequest
 from livefake.frame import Frame
 from livefake.server.enrolments import Enrolments
 from livefake.server.people import People
-from livefake.trust.erase import Revoker, Witness
+from livefake.trust.erase import Revoker
 from livefake.trust.grants import GrantBook
 from livefake.trust.hearing import RATE
 from livefake.trust.invites import InviteBook
@@ -126,11 +126,10 @@ class Cast:
 
     Args:
         data: the data folder.
-        witness: see ``Enrolments``.
         sign_within: see ``Enrolments``.
     """
 
-    def __init__(self, data: Path, *, witness: Witness | None = None, sign_within: float = 180.0) -> None:
+    def __init__(self, data: Path, *, sign_within: float = 180.0) -> None:
         self.now: float = START
         # Moved on by the pictures alone, unlike the clock that limits requests.
         self.clock = FakeClock()
@@ -138,7 +137,7 @@ class Cast:
         self.subjects: list[Subject] = []
         self._judges: list[Liveness] = []
         book, invites = GrantBook(data, SERVICE), InviteBook(data)
-        revoker = Revoker(book, data, witness=witness)
+        revoker = Revoker(book, data)
         enrolments = Enrolments(
             invites,
             book,
@@ -148,7 +147,6 @@ class Cast:
             judge=self._judge,
             clock=self.clock,
             wall=lambda: self.now,
-            witness=witness,
             sign_within=sign_within,
         )
         self.people = People(

@@ -58,6 +58,21 @@ async def test_who_does_nothing_is_refused_with_the_judges_own_words() -> None:
     assert done.watched is None
 
 
+async def test_a_machine_that_is_too_slow_is_part_of_the_reason() -> None:
+    person, _ = sit(still)
+    assert person.liveness is not None
+
+    def slow(frame: Frame) -> View:
+        person.clock.advance(400)
+        return person.look(frame)
+
+    done = await checked(person, Enrolment(lambda: nullcontext(slow), person.liveness, clock=person.clock))
+    assert done.progress.state is State.REFUSED
+    assert "it looked at 2.0 pictures a second" in done.progress.remedy
+    quick = await checked(*sit(still))
+    assert "busy" not in quick.progress.remedy
+
+
 async def test_a_camera_that_goes_away_half_way_is_told() -> None:
     done = await checked(*sit(ends=40))
     assert done.progress.problem == "The camera's connection ended before the check was done."

@@ -19,7 +19,7 @@ from livefake.errors import EngineError, LivefakeError
 from livefake.server.enrolments import AT_ONCE
 from livefake.server.enrolnotice import ENROL_NOTICE, notice_text
 from livefake.trust.consent import Output, Purpose, parse, verify
-from livefake.trust.invites import LIFE, Ask
+from livefake.trust.invites import LIFE, Ask, InviteBook
 from livefake.trust.liveness import Liveness
 from livefake.trust.prompts import Prompt
 from tests.actor import Levels
@@ -346,19 +346,20 @@ async def test_a_passed_check_that_is_not_signed_in_time_is_forgotten(tmp_path: 
         assert (await guest.get(f"/api/enrol/{key}")).json()["tries"] == 2
 
 
-async def test_a_grant_that_the_ledger_does_not_take_is_taken_back(tmp_path: Path) -> None:
-    def full(kind: str, fields: Mapping[str, str | int]) -> None:
-        assert set(fields) <= {"grant", "from", "until", "at"}
-        if kind == "grant":
-            raise LivefakeError("The disk is full.")
+async def test_a_grant_whose_invitation_stays_open_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(book: InviteBook, key: str) -> None:
+        raise LivefakeError("The disk is broken.")
 
-    cast = Cast(tmp_path / "data", witness=full)
+    monkeypatch.setattr(InviteBook, "close", stuck)
+    cast = Cast(tmp_path / "data")
     invites, enrolments, book = cast.people.invites, cast.people.enrolments, cast.people.book
     ask = Ask(frozenset(Purpose), frozenset({Output.LIVE}), 1)
     key, _ = invites.make(ask, now=START)
     attempt, _ = await enrolments.begin(key, OFFER)
     await until(lambda: attempt.enrolment.watched is not None)
-    with pytest.raises(LivefakeError, match="disk is full"):
+    with pytest.raises(LivefakeError, match="disk is broken"):
         await enrolments.sign(key, attempt.name, subject="Zoë", ask=ask)
     [id] = book.ids()
     assert book.revoked(id)

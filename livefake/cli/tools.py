@@ -48,7 +48,7 @@ def packs_folder(chosen: Settings) -> Path:
 
 
 def open_revoker(chosen: Settings, book: GrantBook) -> Revoker:
-    """What takes grants back, on the command line and in the service: the one place that joins it to the ledger."""
+    """What takes grants back, on the command line and in the service."""
     from livefake.trust.erase import Revoker
 
     return Revoker(book, chosen.data)

@@ -26,7 +26,6 @@ _ANSWER: Final = LENGTH * 4
 _READY: Final = b"R"
 _START_SECONDS: Final = 60.0
 _ANSWER_SECONDS: Final = 20.0
-_NICER: Final = 5
 
 
 class IdentityProcess:
@@ -139,5 +138,4 @@ def main(source: BinaryIO, target: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(_NICER)
     main(sys.stdin.buffer, sys.stdout.buffer)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -19,7 +19,7 @@ from livefake.server.notice import Notice
 from livefake.server.ports import SubjectPort
 from livefake.trust.consent import Grant
 from livefake.trust.enrol import draw_up
-from livefake.trust.erase import Revoker, Witness
+from livefake.trust.erase import Revoker
 from livefake.trust.grants import GrantBook
 from livefake.trust.handles import Handle
 from livefake.trust.invites import Ask, InviteBook
@@ -73,7 +73,7 @@ class Enrolments:
     Args:
         invites: the invitations.
         book: where signed grants go.
-        revoker: takes back a grant that could not be written down everywhere.
+        revoker: takes back a grant whose invitation could not be closed.
         peer: makes an unconnected peer for a person.
         look: opens what looks at the pictures, on the check's own thread.
         judge: decides about one challenge.
@@ -81,7 +81,6 @@ class Enrolments:
         clock: the service's monotonic clock.
         wall: the wall clock, by which invitations and grants begin and end.
         notice: what a person agrees to.
-        witness: told of each grant; None tells nobody.
         sign_within: see ``SIGN_WITHIN``.
     """
 
@@ -98,7 +97,6 @@ class Enrolments:
         wall: Wall,
         rng: random.Random | None = None,
         notice: Notice = ENROL_NOTICE,
-        witness: Witness | None = None,
         sign_within: float = SIGN_WITHIN,
     ) -> None:
         self.notice = notice
@@ -111,7 +109,6 @@ class Enrolments:
         self._rng = rng or secrets.SystemRandom()
         self._clock = clock
         self._wall = wall
-        self._witness = witness
         self._sign_within = sign_within
         self._attempts: dict[str, Attempt] = {}
         self._closing = False
@@ -220,8 +217,6 @@ class Enrolments:
                 handle=handle,
             )
             try:
-                if self._witness is not None:
-                    self._witness("grant", _line(grant))
                 self._invites.close(key)
             except LivefakeError:
                 self._revoker(grant.id, now=self._wall())
@@ -286,7 +281,3 @@ class Enrolments:
             _log.warning("A check ended: %s", error)
         finally:
             self._drop(attempt)
-
-
-def _line(grant: Grant) -> Mapping[str, str | int]:
-    return {"grant": grant.id, "from": grant.valid_from, "until": grant.valid_until}

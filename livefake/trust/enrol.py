@@ -34,9 +34,9 @@ You are about to allow this livefake installation to use your face.
 - What is kept: the grant you sign (your name, times, where pictures may go) and 128 numbers that describe your face,
   encrypted, to recognise it. Neither pictures nor sound of this check are kept. If a persona is trained from footage of
   you, its pictures and its network are kept in a folder of their own.
-- How to take it back, at any time and without a reason: livefake grants revoke ID. The numbers are deleted then, and
-  a running picture stops within about two seconds. The persona's folder stays until it is deleted, but can no longer
-  be worn. What was recorded before is not called back by this.
+- How to take it back, at any time and without a reason: livefake grants revoke ID. The numbers and the personas made
+  from your face are deleted then, and a running picture stops within five seconds. The signed grant stays as proof
+  that you had agreed until then. What was recorded before is not called back by this.
 - Nobody else can sign for you: do this alone, for your own face, and only if you are of age."""
 """What a person reads before they sign."""
 

@@ -1,24 +1,21 @@
 """Taking a grant back, with everything that came from the face: template, persona packs, what they were trained from.
 
-What stays is the signed record that the grant was given, the signed note that it was taken back, and a line in the
-ledger. What runs asks about the grant once a second (``livefake.trust.gate``) and needs no word from here.
+What stays is the signed record that the grant was given, and the book's signed note that it was taken back. What runs
+asks about the grant once a second (``livefake.trust.gate``) and needs no word from here.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from livefake.errors import LivefakeError, NotFound
 from livefake.trust.grants import GrantBook
 
-__all__ = ["Erased", "Revoker", "Witness", "packs_of"]
-
-Witness = Callable[[str, Mapping[str, str | int]], None]
-"""Writes a line into the ledger: the kind of entry, and its fields."""
+__all__ = ["Erased", "Revoker", "packs_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +37,11 @@ class Revoker:
     Args:
         book: the grants.
         data: the data folder: persona packs lie in ``personas/ID``, what they were trained from in ``training/*/ID``.
-        witness: told of each revocation, ``"revocation"`` with the grant's id and the instant; None tells nobody.
     """
 
-    def __init__(self, book: GrantBook, data: Path, *, witness: Witness | None = None) -> None:
+    def __init__(self, book: GrantBook, data: Path) -> None:
         self._book = book
         self._data = data
-        self._witness = witness
 
     def __call__(self, id: str, *, now: float) -> Erased:
         """Take a grant back for good. Doing it again deletes what has come since, or could not be deleted before.
@@ -62,7 +57,6 @@ class Revoker:
             NotFound: there is no such grant.
             LivefakeError: something could not be written or deleted.
         """
-        before = self._book.revoked(id)
         troubles: list[LivefakeError] = []
         try:
             self._book.revoke(id, now=now)
@@ -70,11 +64,6 @@ class Revoker:
             raise
         except LivefakeError as error:
             troubles.append(error)
-        if self._witness is not None and not before and self._book.revoked(id):
-            try:
-                self._witness("revocation", {"grant": id, "at": int(now)})
-            except LivefakeError as error:
-                troubles.append(error)
         packs = packs_of(self._data / "personas", id)
         for folder in self._folders(packs):
             try:
