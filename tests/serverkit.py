@@ -29,6 +29,7 @@ from livefake.sessions import Order
 from livefake.settings import Settings
 from livefake.swap.persona import Kind, PersonaCard
 from livefake.trust.seal import Sealed
+from tests.enrolkit import Cast
 
 TOKEN = "token-for-the-tests-0123456789"
 ORIGIN = "http://127.0.0.1:8848"
@@ -259,6 +260,8 @@ class House:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
         self.viewers: list[LocalPeer] = []
+        self.clock = FakeClock()
+        self.cast = Cast(folder / "data")
         self.service = Service(
             settings=Settings(
                 cache=folder / "cache",
@@ -271,11 +274,12 @@ class House:
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),
             performer=lambda: _kept(self.performers),
             viewer=lambda _: _kept(self.viewers),
-            clock=FakeClock(),
+            clock=self.clock,
             engine="none",
             web=_web(folder),
             demo=_demo(folder),
             recordings=recordings,
+            people=self.cast.people,
         )
         self.app = build_app(self.service)
 
@@ -347,6 +351,8 @@ def _web(folder: Path) -> Path:
     web.mkdir()
     (web / "index.html").write_text("<title>performer</title>")
     (web / "view.html").write_text("<title>viewer</title>")
+    (web / "enrol.html").write_text("<title>enrol</title>")
+    (web / "grant.html").write_text("<title>grant</title>")
     (web / "main.js").write_text("export {};")
     return web
 

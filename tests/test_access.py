@@ -147,6 +147,14 @@ def test_looking_and_whep_do_not_ask_for_the_origin() -> None:
         "/whep/a/b/c",
         "/healthz/",
         "/static",
+        "/enrol/",
+        "/enrol/key/more",
+        "/api/enrol/key/check/other",
+        "/api/enrol/",
+        "/grant/",
+        "/api/grant/key/delete",
+        "/api/grants",
+        "/api/invitations",
         "/HEALTHZ",
         "//healthz",
     ],
@@ -156,7 +164,24 @@ def test_these_need_the_token(path: str) -> None:
     assert status(path, authorization=bearer()) is None
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/static/main.js", "/view/key", "/whep/key", "/whep/key/viewer"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/healthz",
+        "/static/main.js",
+        "/view/key",
+        "/whep/key",
+        "/whep/key/viewer",
+        "/enrol/key",
+        "/api/enrol/key",
+        "/api/enrol/key/check",
+        "/api/enrol/key/check/signature",
+        "/grant/key",
+        "/api/grant/key",
+        "/api/grant/key/export",
+        "/api/grant/key/revocation",
+    ],
+)
 def test_these_do_not(path: str) -> None:
     assert status(path) is None
 

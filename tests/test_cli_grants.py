@@ -9,11 +9,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from livefake.cli.main import app
+from livefake.clock import wall
 from livefake.errors import LivefakeError
 from livefake.frame import Frame
+from livefake.trust.consent import Output, Purpose
 from livefake.trust.grants import GrantBook
+from livefake.trust.invites import Ask, InviteBook
 from livefake.trust.liveness import Challenge, Liveness, Prompt
-from tests.grantkit import START, enter
+from tests.grantkit import START, enter, person_pack
 from tests.puppet import perform
 
 Call = Callable[..., Result]
@@ -73,6 +76,37 @@ def test_a_grant_is_shown_exported_imported_and_revoked(call: Call, book: GrantB
     assert "revoked" in call("revoke", grant.id).stdout
     assert book.revoked(grant.id)
     assert book.templates.load(grant.id, grant.template) is None
+
+
+def test_revoking_deletes_the_personas_too(call: Call, book: GrantBook, tmp_path: Path) -> None:
+    grant = enter(book)
+    (tmp_path / "data" / "personas").mkdir()
+    pack = person_pack(tmp_path / "data" / "personas", grant.id)
+    assert "personas made under it: zoe" in call("revoke", grant.id).stdout
+    assert not pack.exists()
+
+
+def test_an_invitation_is_one_line_that_the_service_understands(call: Call, tmp_path: Path) -> None:
+    result = call("invite", "--days", 7, "--purpose", "train", "--address", "https://studio.local:8848/")
+    assert result.exit_code == 0
+    base, _, key = result.stdout.strip().rpartition("/")
+    assert base == "https://studio.local:8848/enrol"
+    ask = InviteBook(tmp_path / "data").find(key, now=wall()).ask
+    assert ask == Ask(frozenset({Purpose.TRAIN}), frozenset({Output.LIVE}), 7)
+    assert call("invite").stdout.startswith("http://127.0.0.1:8848/enrol/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--purpose", "fly"], "There are train, wear; got 'fly'."),
+        (["--output", "moon"], "got 'moon'"),
+        (["--address", "studio"], "https://studio.local:8848"),
+        (["--address", "https://a/b"], "https://studio.local:8848"),
+    ],
+)
+def test_an_invitation_that_makes_no_sense_is_refused(call: Call, arguments: list[str], words: str) -> None:
+    assert words in problem(call("invite", *arguments))
 
 
 def test_signing_takes_a_camera_and_no_file(call: Call) -> None:

@@ -30,7 +30,7 @@ from livefake.media.encode.coder import Format
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
 from livefake.media.sound.bus import Chunk
-from livefake.media.webrtc import peer as peer_module
+from livefake.media.webrtc import connection as connection_module
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.peer import CameraSource, PerformerPeer, ViewerPeer
 from livefake.trust.seal import Seal, Sealed
@@ -312,7 +312,7 @@ async def test_a_browser_that_vanishes_is_let_go(stage: Stage, monkeypatch: pyte
 
 
 async def test_a_browser_that_never_connects_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer_module, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(connection_module, "CONNECT_SECONDS", 0.05)
     peer, browser = stage.performer(), stage.browser("sendrecv")
     await peer.accept(await browser.offer())
     await asyncio.wait_for(peer.wait_closed(), 20)

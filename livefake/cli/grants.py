@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from livefake.cli.tools import open_studio, settings, write_json
-from livefake.errors import ConsentError
+from livefake.cli.tools import open_revoker, open_studio, settings, write_json
+from livefake.errors import BadRequest, ConsentError
 
 if TYPE_CHECKING:
     from livefake.trust.consent import Output
@@ -27,6 +30,9 @@ __all__ = ["app"]
 app = typer.Typer(help="Grants: a real person's signed consent to the use of their face.", no_args_is_help=True)
 
 _LONGEST_DAYS: Final = 732
+_ADDRESS: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+
+K = TypeVar("K", bound=StrEnum)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The grant's id; see: livefake grants list")]
 
@@ -57,11 +63,51 @@ def show(id: Id) -> None:
 
 @app.command("revoke")
 def revoke(id: Id) -> None:
-    """Take a grant back for good: its face template is deleted, and what uses the face stops."""
+    """Take a grant back for good: template and personas of the face are deleted, and what uses it stops."""
     from livefake.clock import wall
 
-    _book().revoke(id, now=wall())
-    print(f"The grant {id} is revoked, and its face template is deleted.")
+    done = open_revoker(settings(), _book())(id, now=wall())
+    also = f" So are the personas made under it: {', '.join(done.packs)}." if done.packs else ""
+    print(f"The grant {id} is revoked, and its face template is deleted.{also}")
+
+
+@app.command("invite")
+def invite(
+    purpose: Annotated[list[str] | None, typer.Option(help="What for: train, wear. Both, if left out.")] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(help="Where pictures may go: live, recording, virtual-camera, file. Live, if left out."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=_LONGEST_DAYS, help="For how many days.")] = 30,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Where the running service is reached, as its page's address begins: https://name:port"),
+    ] = None,
+    qr: Annotated[bool, typer.Option(help="Print the link as a QR code too.")] = True,
+) -> None:
+    """Invite somebody to give a grant on their own device: prints a link for the running service that works once."""
+    from livefake.clock import wall
+    from livefake.trust.consent import Output, Purpose
+    from livefake.trust.invites import LIFE, Ask, InviteBook
+
+    chosen = settings()
+    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    base = address.rstrip("/") if address else f"http://{host}:{chosen.port}"
+    if not _ADDRESS.fullmatch(base):
+        raise BadRequest(
+            f"The address should be http:// or https://, a name and perhaps a port, and is {base!r}.",
+            "Write it as the browser shows it, such as https://studio.local:8848.",
+        )
+    ask = Ask(_some(Purpose, purpose or [*Purpose]), _some(Output, output or [Output.LIVE]), days)
+    key, _ = InviteBook(chosen.data).make(ask, now=wall())
+    url = f"{base}/enrol/{key}"
+    if qr and sys.stderr.isatty():
+        import segno
+
+        segno.make(url, error="m", micro=False).terminal(sys.stderr, border=2, compact=True)
+    Console(stderr=True).print(f"Good for {LIFE // 60} minutes, for one person; livefake must be running:")
+    # The one line on standard output, so that a script can read it.
+    print(url)
 
 
 @app.command("export")
@@ -137,6 +183,14 @@ def sign(
         adult=True,
     )
     print(f"Signed: grant {grant.id}. To take it back: livefake grants revoke {grant.id}")
+
+
+def _some(kind: type[K], names: Sequence[str]) -> frozenset[K]:
+    try:
+        return frozenset(kind(name) for name in names)
+    except ValueError as error:
+        known = ", ".join(kind)
+        raise BadRequest(f"There are {known}; got {', '.join(map(repr, names))}.", "Choose among those.") from error
 
 
 def _book() -> GrantBook:

@@ -115,6 +115,7 @@ def build_service(settings: Settings, console: Console) -> Service:
     Raises:
         LivefakeError: a model, a persona or a folder is missing or damaged.
     """
+    from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos, wall
     from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
@@ -156,6 +157,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         web=web_folder(),
         demo=models_folder() / "demo",
         recordings=recordings,
+        people=open_people(settings, studio, bitrate),
     )
 
 

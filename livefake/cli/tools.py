@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from livefake.engine.weights import Weights
     from livefake.media.recordings import Recordings
     from livefake.studio import Studio
+    from livefake.trust.erase import Revoker
+    from livefake.trust.grants import GrantBook
     from livefake.trust.provenance import Provenancer
 
 __all__ = [
     "open_provenancer",
     "open_recordings",
+    "open_revoker",
     "open_studio",
     "open_weights",
     "packs_folder",
@@ -73,6 +76,13 @@ def open_recordings(chosen: Settings) -> Recordings:
 
     folder = chosen.recordings or chosen.data / "recordings"
     return Recordings(folder, open_provenancer(chosen), GrantBook(chosen.data))
+
+
+def open_revoker(chosen: Settings, book: GrantBook) -> Revoker:
+    """What takes grants back, on the command line and in the service."""
+    from livefake.trust.erase import Revoker
+
+    return Revoker(book, chosen.data)
 
 
 def open_studio(console: Console, chosen: Settings) -> Studio:

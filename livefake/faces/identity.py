@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -18,7 +18,17 @@ from livefake.errors import EngineError
 from livefake.faces.geometry import POINTS, similarity
 from livefake.frame import Box, Bytes, Floats, Frame
 
-__all__ = ["CHIP", "LENGTH", "SAME_PERSON", "IdentityNet", "chip", "distance", "template"]
+__all__ = [
+    "CHIP",
+    "LENGTH",
+    "SAME_PERSON",
+    "Describer",
+    "IdentityNet",
+    "check_installed",
+    "chip",
+    "distance",
+    "template",
+]
 
 CHIP: Final = 150
 """Side of the picture that the network reads, pixels."""
@@ -103,6 +113,17 @@ def chip(picture: Frame | Bytes, points: Floats) -> Bytes:
     return np.asarray(out, np.uint8)
 
 
+def check_installed() -> None:
+    """Check that people can be told apart here, without loading anything.
+
+    Raises:
+        EngineError: dlib or the weights are not installed.
+    """
+    if importlib.util.find_spec("dlib") is None:
+        raise EngineError("Telling people apart needs dlib, which is not installed.", _EXTRA)
+    _find_weights()
+
+
 def distance(a: Floats, b: Floats) -> float:
     """How far two faces are apart: the Euclidean distance of their (128,) embeddings, 0 to about 1.5."""
     return float(np.linalg.norm(a.astype(np.float64) - b))
@@ -133,6 +154,14 @@ def template(embeddings: Sequence[Floats], *, limit: float = SAME_PERSON) -> Flo
     if kept.sum() * 2 < len(every):
         raise ValueError(f"only {int(kept.sum())} of {len(every)} embeddings are of one person")
     return np.asarray(every[kept].mean(0), np.float32)
+
+
+class Describer(Protocol):
+    """Describes faces, here or in another process."""
+
+    def embed(self, picture: Frame | Bytes, points: Floats) -> Floats:
+        """Describe one face; see ``IdentityNet.embed``."""
+        ...
 
 
 class IdentityNet:

@@ -30,8 +30,13 @@ from livefake.settings import Settings
 
 __all__ = ["AccessGuard", "Asked", "Door", "address"]
 
-_OPEN: Final = re.compile(rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/ts/[^/]+|/whep/[^/]+(/[^/]+)?")
-"""Paths that need no token. For a view, WHEP or feed address, the unguessable key in it is the permission."""
+_OPEN: Final = re.compile(
+    rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/ts/[^/]+|/whep/[^/]+(/[^/]+)?"
+    r"|/enrol/[^/]+|/api/enrol/[^/]+(/[^/]+(/signature)?)?"
+    r"|/grant/[^/]+|/api/grant/[^/]+(/export|/revocation)?"
+)
+"""Paths that need no token. For a view, WHEP or feed address, an invitation and a subject's own link, the unguessable
+key in it is the permission."""
 
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})

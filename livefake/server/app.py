@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -15,18 +16,28 @@ from starlette.middleware import Middleware
 from livefake import __version__
 from livefake.media.recordings import Recordings
 from livefake.server.access import AccessGuard, Door
+from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, feed, keep, outputs, pages, sessions, whep
+from livefake.server.routes import about, enrol, feed, grant, keep, outputs, pages, people, sessions, whep
 from livefake.server.service import Service
 
-__all__ = ["GRACE", "build_app"]
+__all__ = ["GRACE", "LIMITS", "build_app"]
 
 GRACE: Final = 2.0
 """Seconds that sessions and their connections get to close when the service stops."""
 
 _SIGNING: Final = 5.0
 """Seconds that films get to be signed when the service stops; what is not done by then, the next start does."""
+
+LIMITS: Final = (
+    # A check is begun, signed or ended by a person's hand; each begun one costs a thread and a connection.
+    Rule(re.compile("/api/enrol/.*"), Allowance(0.2, 8), Allowance(0.5, 16), frozenset({"POST", "DELETE"})),
+    # Its page asks four times a second how it goes.
+    Rule(re.compile("/(api/)?enrol/.*"), Allowance(8, 40), Allowance(30, 120)),
+    Rule(re.compile("/(api/)?grant/.*"), Allowance(1, 20), Allowance(5, 60)),
+)
+"""How often addresses may be asked that need no token. What somebody guesses counts as well as what is right."""
 
 _NO_TELEMETRY: Final[TelemetryConfig] = {
     # FastAPI would send spans with whole addresses, view keys included, to wherever OTEL_* variables point.
@@ -45,7 +56,7 @@ def build_app(service: Service) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         recovery = asyncio.create_task(_recover(service.recordings))
         yield
-        await service.rooms.close(GRACE)
+        await asyncio.gather(service.rooms.close(GRACE), service.people.enrolments.close(GRACE))
         if service.scribe is not None:
             await asyncio.to_thread(service.scribe.close, GRACE)
         if service.recordings is not None:
@@ -66,6 +77,7 @@ def build_app(service: Service) -> FastAPI:
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(RequestLog, clock=service.clock),
+            Middleware(RateLimit, limits=Limits(LIMITS), clock=service.clock),
             Middleware(AccessGuard, door=Door(service.settings)),
             Middleware(BodyLimit),
         ],
@@ -73,7 +85,7 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, outputs, keep, whep, feed, pages):
+    for module in (about, sessions, outputs, keep, whep, feed, people, enrol, grant, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app

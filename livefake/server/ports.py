@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from livefake.enrolment import Sound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
 from livefake.media.sound.bus import Chunk, SoundBus
@@ -13,11 +14,11 @@ from livefake.outputs import Outputs
 from livefake.session import Others, Report
 from livefake.sessions import Order
 
-__all__ = ["OpenSession", "PerformerPort", "RunningSession", "SessionBook", "ViewerPort"]
+__all__ = ["OpenSession", "PerformerPort", "Port", "RunningSession", "SessionBook", "SubjectPort", "ViewerPort"]
 
 
-class ViewerPort(Protocol):
-    """A WebRTC connection that carries finished pictures to one viewer."""
+class Port(Protocol):
+    """A WebRTC connection."""
 
     async def accept(self, sdp: str) -> str:
         """Negotiate: the browser's offer in, the answer out.
@@ -34,6 +35,20 @@ class ViewerPort(Protocol):
     async def close(self) -> None:
         """End the connection. Safe to call twice."""
         ...
+
+
+class ViewerPort(Port, Protocol):
+    """A WebRTC connection that carries finished pictures to one viewer."""
+
+
+class SubjectPort(Port, Protocol):
+    """A WebRTC connection that brings camera and microphone of a person who is asked for consent."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def sound(self) -> Sound: ...
 
 
 class PerformerPort(ViewerPort, Protocol):

@@ -15,6 +15,7 @@ from livefake.session import Others, Report, State
 from livefake.swap.persona import PersonaCard
 
 __all__ = [
+    "Asked",
     "Consent",
     "Costs",
     "Frames",
@@ -31,41 +32,42 @@ __all__ = [
     "SessionChange",
     "SessionState",
     "Status",
+    "Told",
 ]
 
 
-class _Asked(BaseModel):
+class Asked(BaseModel):
     """What a client sends: a field that does not exist is a mistake worth telling."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Told(BaseModel):
+class Told(BaseModel):
     """What the service answers."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class ProblemText(_Told):
+class ProblemText(Told):
     """What went wrong, and what to do about it."""
 
     problem: str
     remedy: str
 
 
-class ProblemBody(_Told):
+class ProblemBody(Told):
     """The body of every error."""
 
     error: ProblemText
 
 
-class Health(_Told):
+class Health(Told):
     """The service is up."""
 
     status: Literal["ok"] = "ok"
 
 
-class Status(_Told):
+class Status(Told):
     """The service at a glance: ``open`` of ``capacity`` places are taken."""
 
     version: str
@@ -75,7 +77,7 @@ class Status(_Told):
     engine: str
 
 
-class NoticeText(_Told):
+class NoticeText(Told):
     """What a performer must have read before a session starts."""
 
     id: str
@@ -89,7 +91,7 @@ class NoticeText(_Told):
         return cls(id=notice.id, title=notice.title, paragraphs=notice.paragraphs, tick=notice.tick)
 
 
-class PersonaEntry(_Told):
+class PersonaEntry(Told):
     """A persona to choose; ``portrait`` is the path of its picture."""
 
     id: str
@@ -110,14 +112,14 @@ class PersonaEntry(_Told):
         )
 
 
-class Consent(_Asked):
+class Consent(Asked):
     """A performer's yes: the id of the notice that was read, and whether the tick was set."""
 
     notice: str = Field(max_length=64)
     accepted: StrictBool
 
 
-class Offer(_Asked):
+class Offer(Asked):
     """A session to open."""
 
     sdp: str = Field(min_length=1, description="The browser's WebRTC offer.")
@@ -128,7 +130,7 @@ class Offer(_Asked):
     tone: float = Field(default=0.0, ge=0, le=1, description="Skin tone: 0 the performer's, 1 the persona's.")
 
 
-class Opened(_Told):
+class Opened(Told):
     """A session that has started; whoever has ``view_url`` can watch it."""
 
     id: str
@@ -137,7 +139,7 @@ class Opened(_Told):
     persona: str
 
 
-class SessionChange(_Asked):
+class SessionChange(Asked):
     """What to change; everything left out stays as it is."""
 
     persona: str | None = Field(default=None, min_length=1, max_length=64)
@@ -146,7 +148,7 @@ class SessionChange(_Asked):
     resume: StrictBool = Field(default=False, description="Show the picture again after a session that held.")
 
 
-class Costs(_Told):
+class Costs(Told):
     """Milliseconds a frame: median and 95th percentile of the wall clock, and mean processor time."""
 
     p50_ms: float
@@ -159,7 +161,7 @@ class Costs(_Told):
         return cls(p50_ms=timing.p50_ms, p95_ms=timing.p95_ms, cpu_ms=timing.cpu_ms)
 
 
-class Frames(_Told):
+class Frames(Told):
     """Frames since the session started, by what became of them."""
 
     arrived: int = 0
@@ -171,7 +173,7 @@ class Frames(_Told):
     failed: int = 0
 
 
-class RecordingState(_Told):
+class RecordingState(Told):
     """A session's latest recording: where it stands, how long and large it is, and what went wrong with it."""
 
     phase: Phase
@@ -194,7 +196,7 @@ class RecordingState(_Told):
         )
 
 
-class SessionState(_Told):
+class SessionState(Told):
     """A session at this moment."""
 
     id: str
@@ -241,14 +243,14 @@ class SessionState(_Told):
         )
 
 
-class OutputOrder(_Asked):
+class OutputOrder(Asked):
     """An output to start."""
 
     kind: OutputKind
     target: str = Field(default="", max_length=2048, description="An address, a name, or nothing, as the kind needs.")
 
 
-class OutputEntry(_Told):
+class OutputEntry(Told):
     """An output at this moment."""
 
     id: str

@@ -14,6 +14,7 @@ from livefake.errors import NotFound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.recordings import Recordings
 from livefake.server.notice import NOTICE, Notice
+from livefake.server.people import People
 from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
 from livefake.server.rooms import Rooms
 from livefake.settings import Settings
@@ -37,6 +38,7 @@ class Service:
         engine: what runs the networks, for people.
         web: folder of the browser pages.
         demo: folder of the demo clip.
+        people: who gave consent here, and who is asked for it.
         notice: what a performer agrees to.
         scribe: writes the ledger; None where none is kept, and then no real person's face is shown.
         recordings: where pictures are kept; None where nothing can be kept.
@@ -52,6 +54,7 @@ class Service:
     engine: str
     web: Path
     demo: Path
+    people: People
     notice: Notice = NOTICE
     scribe: Scribe | None = None
     recordings: Recordings | None = None
@@ -60,13 +63,18 @@ class Service:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rooms", Rooms(self.sessions, performer=self.performer, viewer=self.viewer))
 
+    @property
+    def wardrobe(self) -> tuple[PersonaCard, ...]:
+        """What can still be worn: a pack whose person took the grant back is deleted while the service runs."""
+        return tuple(card for card in self.personas if card.folder.is_dir())
+
     def persona(self, id: str) -> PersonaCard:
         """The persona with that id.
 
         Raises:
             NotFound: there is none.
         """
-        for card in self.personas:
+        for card in self.wardrobe:
             if card.id == id:
                 return card
         raise NotFound("There is no persona with this id.", "GET /api/personas lists those that there are.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -14,12 +13,13 @@ from livefake.errors import LivefakeError
 from livefake.faces.detect import Detector
 from livefake.faces.expression import read_mouth
 from livefake.faces.eyes import EyeNet
-from livefake.faces.identity import IdentityNet
+from livefake.faces.identity import Describer
 from livefake.faces.landmarks import LandmarkNet, crop_for_box, crop_for_points
 from livefake.faces.pose import head_turn
 from livefake.frame import Box, Floats, Frame
 from livefake.trust.consent import Grant, Output, Purpose, sign
 from livefake.trust.grants import GrantBook
+from livefake.trust.handles import Handle
 from livefake.trust.keys import public_hex
 from livefake.trust.liveness import Liveness
 from livefake.trust.watch import Face, View, Watched
@@ -34,9 +34,9 @@ You are about to allow this livefake installation to use your face.
 - What is kept: the grant you sign (your name, times, where pictures may go) and 128 numbers that describe your face,
   encrypted, to recognise it. Neither pictures nor sound of this check are kept. If a persona is trained from footage of
   you, its pictures and its network are kept in a folder of their own.
-- How to take it back, at any time and without a reason: livefake grants revoke ID. The numbers are deleted then, and
-  a running picture stops within about two seconds. The persona's folder stays until it is deleted, but can no longer
-  be worn. What was recorded before is not called back by this.
+- How to take it back, at any time and without a reason: livefake grants revoke ID. The numbers and the personas made
+  from your face are deleted then, and a running picture stops within five seconds. The signed grant stays as proof
+  that you had agreed until then. What was recorded before is not called back by this.
 - Nobody else can sign for you: do this alone, for your own face, and only if you are of age."""
 """What a person reads before they sign."""
 
@@ -61,7 +61,7 @@ class Looker:
         landmarks, eyes, identity: the other networks.
     """
 
-    def __init__(self, detector: Detector, landmarks: LandmarkNet, eyes: EyeNet, identity: IdentityNet) -> None:
+    def __init__(self, detector: Detector, landmarks: LandmarkNet, eyes: EyeNet, identity: Describer) -> None:
         self._detector = detector
         self._landmarks = landmarks
         self._eyes = eyes
@@ -153,6 +153,7 @@ def draw_up(
     days: int,
     notice: str,
     adult: bool,
+    handle: Handle | None = None,
 ) -> Grant:
     """Sign a grant for a person who was watched, and put it into the book with the template.
 
@@ -167,6 +168,7 @@ def draw_up(
         days: for how long.
         notice: the text they read.
         adult: their declaration to be of age.
+        handle: what the grant is called and how it is taken back; a new one, whose key nobody learns, if None.
 
     Raises:
         ConsentError: a field is not what it should be.
@@ -174,7 +176,8 @@ def draw_up(
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    id, person = secrets.token_hex(8), Ed25519PrivateKey.generate()
+    handle = handle or Handle()
+    id, person = handle.id, Ed25519PrivateKey.generate()
     try:
         grant = Grant(
             id=id,
@@ -185,7 +188,7 @@ def draw_up(
             outputs=outputs,
             valid_from=int(now),
             valid_until=int(now) + days * 86_400,
-            revocation=secrets.token_hex(16),
+            revocation=handle.revocation,
             notice=hashlib.sha256(notice.encode()).hexdigest(),
             template=book.templates.keep(id, watched.template),
             adult=adult,

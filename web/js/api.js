@@ -44,6 +44,46 @@ import { Trouble } from "./trouble.js";
  */
 /** @typedef {{id: string, sdp: string, view_url: string, persona: string}} SessionAnswer */
 /** @typedef {{persona?: string, others?: Others, tone?: number, resume?: true}} SessionChange */
+/** @typedef {"train" | "wear"} Purpose */
+/** @typedef {"live" | "recording" | "virtual-camera" | "file"} Output */
+/** @typedef {{purposes: Purpose[], outputs: Output[], days: number}} Scope What a grant allows. */
+/** @typedef {{url: string, qr: string}} Link A secret link and its QR code, the address of a picture. */
+/** @typedef {{link: Link, until: number}} Invitation */
+/**
+ * @typedef {object} GrantEntry
+ * @property {string} id
+ * @property {string} subject
+ * @property {"holds" | "revoked" | "expired" | "void" | "damaged"} state
+ * @property {string} reason
+ * @property {number | null} since Seconds since 1970.
+ * @property {number | null} until Seconds since 1970.
+ * @property {string[]} packs
+ */
+/** @typedef {Scope & {tries: number, until: number, notice: Notice}} InvitationText */
+/** @typedef {{index: number, of: number, prompt: string | null, hint: string, left_ms: number, code: string | null}} CheckStep */
+/**
+ * @typedef {object} CheckState
+ * @property {"watching" | "passed" | "refused"} state
+ * @property {CheckStep} step
+ * @property {string} problem
+ * @property {string} remedy
+ * @property {number} tries
+ */
+/** @typedef {{check: string, sdp: string, state: CheckState}} CheckBegun */
+/**
+ * @typedef {object} OwnGrant
+ * @property {string} id
+ * @property {string} subject
+ * @property {"holds" | "revoked" | "expired" | "void"} state
+ * @property {string} reason
+ * @property {Purpose[]} purposes
+ * @property {Output[]} outputs
+ * @property {number} since
+ * @property {number} until
+ * @property {number | null} revoked_at
+ * @property {string[]} packs
+ * @property {Record<string, string | number>} evidence
+ */
 
 /** @returns {Promise<ServiceStatus>} */
 export const getStatus = () => json("GET", "/api/status");
@@ -121,6 +161,71 @@ export async function openView(key, offer) {
 export async function closeView(location) {
   await send("DELETE", location, { keepalive: true });
 }
+
+/** @returns {Promise<GrantEntry[]>} */
+export const getGrants = () => json("GET", "/api/grants");
+
+/**
+ * @param {Scope} scope
+ * @returns {Promise<Invitation>}
+ */
+export const invite = (scope) => json("POST", "/api/invitations", scope);
+
+/**
+ * @param {string} key
+ * @returns {Promise<InvitationText>}
+ */
+export const getInvitation = (key) => json("GET", enrolPath(key));
+
+/**
+ * @param {string} key
+ * @param {{sdp: string, consent: {notice: string, accepted: true}, adult: true}} offer
+ * @returns {Promise<CheckBegun>}
+ */
+export const beginCheck = (key, offer) => json("POST", enrolPath(key), offer);
+
+/**
+ * @param {string} key
+ * @param {string} check
+ * @returns {Promise<CheckState>}
+ */
+export const getCheck = (key, check) => json("GET", enrolPath(key, check));
+
+/**
+ * End a check. Also works while the page is being closed.
+ * @param {string} key
+ * @param {string} check
+ * @returns {Promise<void>}
+ */
+export async function endCheck(key, check) {
+  await send("DELETE", enrolPath(key, check), { keepalive: true });
+}
+
+/**
+ * @param {string} key
+ * @param {string} check
+ * @param {Scope & {subject: string, sign: true}} signature
+ * @returns {Promise<{grant: OwnGrant, link: Link}>}
+ */
+export const signGrant = (key, check, signature) => json("POST", `${enrolPath(key, check)}/signature`, signature);
+
+/**
+ * @param {string} key
+ * @returns {Promise<OwnGrant>}
+ */
+export const getOwnGrant = (key) => json("GET", grantPath(key));
+
+/**
+ * @param {string} key
+ * @returns {Promise<{at: number, packs: string[]}>}
+ */
+export const revokeGrant = (key) => json("POST", `${grantPath(key)}/revocation`);
+
+/** @param {...string} parts */
+const enrolPath = (...parts) => `/api/enrol/${parts.map(encodeURIComponent).join("/")}`;
+
+/** @param {string} key */
+export const grantPath = (key) => `/api/grant/${encodeURIComponent(key)}`;
 
 /** @param {string} id */
 const sessionPath = (id) => `/api/sessions/${encodeURIComponent(id)}`;

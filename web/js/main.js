@@ -6,6 +6,7 @@
 import { getNotice, getPersonas } from "./api.js";
 import { download, recordingText } from "./keep.js";
 import { LiveScreen } from "./live.js";
+import { PeoplePanel } from "./people.js";
 import { WORDS, clock } from "./phases.js";
 import { ServiceWatch } from "./service.js";
 import { LiveSession } from "./session.js";
@@ -40,6 +41,7 @@ class Studio {
       onRecord: (on) => this.record(on),
       onSnapshot: () => this.keepPicture(),
     });
+    this.people = new PeoplePanel();
     this.service = new ServiceWatch((ready, hint) => {
       if (this.place === "setup") this.setup.setButton(ready ? "idle" : "warming", hint);
     });

@@ -54,6 +54,31 @@ export async function watch(signal) {
 }
 
 /**
+ * Send a camera and a microphone, and receive nothing.
+ * @param {MediaStream} stream One picture and one sound track.
+ * @param {360 | 720} height Lines to send.
+ * @param {Signal} signal
+ * @returns {Promise<RTCPeerConnection>}
+ */
+export async function give(stream, height, signal) {
+  const pc = new RTCPeerConnection({ iceServers: [] });
+  try {
+    for (const track of stream.getTracks()) {
+      const transceiver = pc.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+      if (track.kind !== "video") continue;
+      track.contentHint = "motion";
+      preferCodecs(transceiver);
+      await tuneSender(transceiver.sender, track.getSettings().height ?? height, height);
+    }
+    await negotiate(pc, signal);
+    return pc;
+  } catch (error) {
+    pc.close();
+    throw error;
+  }
+}
+
+/**
  * @param {RTCPeerConnection} pc
  * @param {Signal} signal
  * @returns {Promise<void>}

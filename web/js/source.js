@@ -45,6 +45,29 @@ export async function openCamera(device, height) {
 }
 
 /**
+ * Open the front camera and the microphone, for a check of the person in front of them.
+ * @returns {Promise<MediaStream>}
+ * @throws {Trouble} No permission, or one of them is missing or in use.
+ */
+export async function openPerson() {
+  if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia) {
+    throw new Trouble(
+      "This page may not use the camera here, because it was not opened over HTTPS.",
+      "Ask for a link that begins with https, or open this one on the computer where livefake runs.",
+      "camera-insecure",
+    );
+  }
+  try {
+    return await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: "user", width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: RATE } },
+      audio: { echoCancellation: true, channelCount: { ideal: 1 } },
+    });
+  } catch (error) {
+    throw personTrouble(error instanceof DOMException ? error.name : "");
+  }
+}
+
+/**
  * Cameras by name. Browsers tell names only after permission was given; before that the list is empty.
  * @returns {Promise<MediaDeviceInfo[]>}
  */
@@ -132,5 +155,37 @@ function cameraTrouble(name) {
       );
     default:
       return new Trouble("The camera could not be opened.", "Try again, or use the built-in clip.", "camera");
+  }
+}
+
+/**
+ * @param {string} name Name of the browser's exception.
+ * @returns {Trouble}
+ */
+function personTrouble(name) {
+  switch (name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return new Trouble(
+        "The browser did not allow the camera and the microphone.",
+        "Allow both for this page (the sign in the address bar), then try again.",
+        "camera-denied",
+      );
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return new Trouble(
+        "No camera or no microphone was found.",
+        "Plug in what is missing, or open this link on a phone.",
+        "camera-missing",
+      );
+    case "NotReadableError":
+    case "AbortError":
+      return new Trouble(
+        "The camera or the microphone is there but does not start.",
+        "Close other programs that use it, then try again.",
+        "camera-busy",
+      );
+    default:
+      return new Trouble("Camera and microphone could not be opened.", "Try again, or use another device.", "camera");
   }
 }

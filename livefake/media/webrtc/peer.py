@@ -1,32 +1,20 @@
 """The two kinds of browser at the other end: one performs, the other only watches.
 
-A peer answers one SDP offer, with its candidates gathered, and lives until the browser goes away. Swapped
-pictures leave through its sink; unswapped ones come in through the performer's source, and there is no way
-from the one to the other in here.
+Swapped pictures leave through the performer's sink, or through the broadcast that viewers share; unswapped ones come in
+through the performer's source, and there is no way from the one to the other in here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Final
 
 import av
-from aiortc import (
-    MediaStreamTrack,
-    RTCBundlePolicy,
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCRtpCodecCapability,
-    RTCRtpSender,
-    RTCSessionDescription,
-)
+from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 
 from livefake.clock import Clock, Nanos
-from livefake.errors import BadRequest
 from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import Frame
 from livefake.media.encode.feed import Feed
@@ -34,18 +22,13 @@ from livefake.media.encode.hub import Broadcast
 from livefake.media.picture import to_frame
 from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.connection import Connection
 from livefake.media.webrtc.feed_track import FeedTrack
-from livefake.media.webrtc.low_delay import install
 from livefake.media.webrtc.microphone import Microphone
-from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, wanted_format, with_bitrates
+from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, wanted_format
 from livefake.media.webrtc.track import SealedTrack, TrackSink
 
 __all__ = ["CameraSource", "PerformerPeer", "ViewerPeer"]
-
-CONNECT_SECONDS: Final = 20.0
-"""A browser that has not connected by then is given up."""
-
-_log = logging.getLogger(__name__)
 
 
 class CameraSource:
@@ -83,118 +66,8 @@ class CameraSource:
         self._newest.close()
 
 
-class _Peer:
-    """What both kinds share: one answered offer, a track of sealed pictures, and an end that always comes."""
-
-    def __init__(self, name: str, directions: frozenset[str], *, bitrate: Bitrate) -> None:
-        install(bitrate)
-        self._name = name
-        self._directions = directions
-        self._bitrate = bitrate
-        self._settled = asyncio.Event()
-        self._gone = asyncio.Event()
-        self._closed = asyncio.Event()
-        self._life: asyncio.Task[None] | None = None
-        # Host candidates only: the service runs on the user's own machine or network.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self._connection.on("connectionstatechange", self._follow)
-
-    async def accept(self, sdp: str) -> str:
-        """Answer an offer, once.
-
-        Args:
-            sdp: the browser's offer, with its candidates.
-
-        Returns:
-            The answer, with ours.
-
-        Raises:
-            BadRequest: the offer does not fit, or the peer has had one before. After an offer that does not
-                fit the peer is closed.
-        """
-        if self._life is not None or self._closed.is_set():
-            raise BadRequest("This connection has already had its offer.", "Open a new connection.")
-        self._life = asyncio.create_task(self._live(), name=f"{self._name} peer")
-        try:
-            return await self._answer(sdp)
-        except BaseException:
-            await self.close()
-            raise
-
-    async def wait_closed(self) -> None:
-        """Wait until the browser has gone, or ``close`` was called, and everything is released."""
-        await self._closed.wait()
-
-    async def close(self) -> None:
-        """Hang up and release everything. Safe to call twice."""
-        self._leave()
-        if self._life is None:
-            self._life = asyncio.create_task(self._live(), name=f"{self._name} peer")
-        await self._closed.wait()
-
-    async def _answer(self, sdp: str) -> str:
-        check_offer(sdp, self._directions)
-        connection = self._connection
-        codecs = preferred(RTCRtpSender.getCapabilities("video").codecs)
-        track, codecs = self._outgoing(sdp, codecs)
-        transceiver = connection.addTransceiver(track, self._direction())
-        transceiver.setCodecPreferences(codecs)
-        try:
-            await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-            for other in connection.getTransceivers():
-                if other.kind == "audio":
-                    other.direction = self._sound_direction()
-            await connection.setLocalDescription()
-        except Exception as error:
-            # What aiortc raises here depends on the line it stumbles over; the offer is the only thing that varies.
-            raise BadRequest(
-                "The SDP offer cannot be answered.", "Send the offer of a current browser, unchanged."
-            ) from error
-        return with_bitrates(connection.localDescription.sdp, self._bitrate)
-
-    def _direction(self) -> str:
-        return "sendonly"
-
-    def _sound_direction(self) -> str:
-        return "inactive"
-
-    def _outgoing(
-        self, sdp: str, codecs: list[RTCRtpCodecCapability]
-    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
-        """The track of sealed pictures for an offer, and the codecs it may be sent with, best first."""
-        raise NotImplementedError
-
-    def _follow(self) -> None:
-        """Note what became of the connection; aiortc says ``failed`` when consent (RFC 7675) expires."""
-        if self._connection.connectionState == "connected":
-            self._settled.set()
-        elif self._connection.connectionState in ("failed", "closed"):
-            self._leave()
-
-    def _leave(self) -> None:
-        self._gone.set()
-        self._settled.set()
-
-    async def _live(self) -> None:
-        """The peer's one task: wait for the end, then release everything, whoever asked for it."""
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await self._settled.wait()
-            await self._gone.wait()
-        except TimeoutError:
-            _log.info("%s did not connect within %g s", self._name, CONNECT_SECONDS)
-        finally:
-            try:
-                await self._release()
-            finally:
-                self._closed.set()
-
-    async def _release(self) -> None:
-        await self._connection.close()
-
-
-class PerformerPeer(_Peer):
-    """A browser that sends its camera and gets the swapped pictures back.
+class PerformerPeer(Connection):
+    """A browser that sends its camera, and its microphone if it likes, and gets the swapped pictures back.
 
     Args:
         clock: stamps arrivals, and places cards in time.
@@ -202,7 +75,7 @@ class PerformerPeer(_Peer):
     """
 
     def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("browser", PERFORMER, bitrate=bitrate)
+        super().__init__("browser", bitrate=bitrate)
         self._track = SealedTrack(clock)
         self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
@@ -211,29 +84,29 @@ class PerformerPeer(_Peer):
         self._connection.on("track", self._receive)
 
     @property
-    def source(self) -> CameraSource:
-        """Unswapped pictures from the browser."""
-        return self._source
-
-    @property
     def sink(self) -> TrackSink:
         """Where sealed pictures leave."""
         return self._sink
+
+    @property
+    def source(self) -> CameraSource:
+        """Unswapped pictures from the browser."""
+        return self._source
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the microphone's sound to somebody from now on, where the browser sends any."""
         self._microphone.hear(listener)
 
-    def _direction(self) -> str:
-        return "sendrecv"
+    def _prepare(self, sdp: str) -> None:
+        check_offer(sdp, PERFORMER)
+        transceiver = self._connection.addTransceiver(self._track, "sendrecv")
+        transceiver.setCodecPreferences(preferred(RTCRtpSender.getCapabilities("video").codecs))
 
-    def _sound_direction(self) -> str:
-        return "recvonly"
-
-    def _outgoing(
-        self, sdp: str, codecs: list[RTCRtpCodecCapability]
-    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
-        return self._track, codecs
+    def _settle(self) -> None:
+        for other in self._connection.getTransceivers():
+            if other.kind == "audio":
+                # Nobody wants to hear themselves.
+                other.direction = "recvonly"
 
     def _receive(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
@@ -261,7 +134,7 @@ class PerformerPeer(_Peer):
         await super()._release()
 
 
-class ViewerPeer(_Peer):
+class ViewerPeer(Connection):
     """Somebody who only watches: the clean page that OBS opens, or a WHEP player.
 
     It encodes nothing itself: all viewers of one format share one encode.
@@ -272,17 +145,23 @@ class ViewerPeer(_Peer):
     """
 
     def __init__(self, broadcast: Broadcast, *, bitrate: Bitrate) -> None:
-        super().__init__("viewer", VIEWER, bitrate=bitrate)
+        super().__init__("viewer", bitrate=bitrate)
         self._broadcast = broadcast
         self._feed: Feed | None = None
 
-    def _outgoing(
-        self, sdp: str, codecs: list[RTCRtpCodecCapability]
-    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
+    def _prepare(self, sdp: str) -> None:
+        check_offer(sdp, VIEWER)
         format = wanted_format(sdp)
-        self._feed = self._broadcast.feed(format, self._name)
+        self._feed = self._broadcast.feed(format, "viewer")
+        transceiver = self._connection.addTransceiver(FeedTrack(self._feed), "sendonly")
         kinds = {f"video/{format}".lower(), "video/rtx"}
-        return FeedTrack(self._feed), [codec for codec in codecs if codec.mimeType.lower() in kinds]
+        codecs = preferred(RTCRtpSender.getCapabilities("video").codecs)
+        transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() in kinds])
+
+    def _settle(self) -> None:
+        for other in self._connection.getTransceivers():
+            if other.kind == "audio":
+                other.direction = "inactive"
 
     async def _release(self) -> None:
         if self._feed is not None:

@@ -48,7 +48,7 @@ async def notice(service: ServiceOf) -> NoticeText:
 @router.get("/api/personas")
 async def personas(service: ServiceOf) -> list[PersonaEntry]:
     """List the personas that can be worn."""
-    return [PersonaEntry.of(card) for card in service.personas]
+    return [PersonaEntry.of(card) for card in service.wardrobe]
 
 
 @router.get(

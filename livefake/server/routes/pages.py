@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final, Literal
 
@@ -10,6 +11,7 @@ from fastapi.responses import FileResponse
 
 from livefake.errors import NotFound
 from livefake.server.service import ServiceOf
+from livefake.trust.handles import holder
 
 __all__ = ["router"]
 
@@ -27,6 +29,21 @@ async def view(key: str, service: ServiceOf) -> FileResponse:
     """The viewer's page, which OBS opens as a browser source."""
     service.rooms.knows(key)
     return _file(service.web / "view.html")
+
+
+@router.get("/enrol/{key}")
+async def enrol(key: str, service: ServiceOf) -> FileResponse:
+    """The page of a person who was invited to give a grant."""
+    people = service.people
+    people.invites.find(key, now=people.wall())
+    return _file(service.web / "enrol.html")
+
+
+@router.get("/grant/{key}")
+async def grant(key: str, service: ServiceOf) -> FileResponse:
+    """The page of a person who gave a grant."""
+    await asyncio.to_thread(holder, service.people.book, key)
+    return _file(service.web / "grant.html")
 
 
 @router.get("/demo/{name}")

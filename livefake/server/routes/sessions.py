@@ -10,6 +10,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 
 from livefake.errors import NotFound
+from livefake.server.links import own_address
 from livefake.server.schemas import Offer, Opened, ProblemBody, SessionChange, SessionState
 from livefake.server.service import ServiceOf
 from livefake.sessions import Order
@@ -31,9 +32,7 @@ async def open_session(offer: Offer, request: Request, service: ServiceOf) -> Op
     _LOG.info(
         "The performer of session %d agreed to notice %s (%s).", entry.session.number, service.notice.id, offer.source
     )
-    return Opened(
-        id=entry.id, sdp=answer, view_url=f"{_own_address(request)}/view/{entry.view_key}", persona=persona.id
-    )
+    return Opened(id=entry.id, sdp=answer, view_url=f"{own_address(request)}/view/{entry.view_key}", persona=persona.id)
 
 
 @router.get("/{id}")
@@ -63,8 +62,3 @@ async def end_session(id: str, service: ServiceOf) -> None:
     """End a session and disconnect everybody in it; one that has ended by itself is what was wanted."""
     with suppress(NotFound):
         await service.sessions.close(id)
-
-
-def _own_address(request: Request) -> str:
-    # A browser's Origin was compared with the Host header already, and knows of TLS that a reverse proxy adds.
-    return request.headers.get("origin") or f"http://{request.headers['host']}"

@@ -1,0 +1,130 @@
+"""The life of one WebRTC connection: one answered offer, and an end that always comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+
+from livefake.errors import BadRequest
+from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.low_delay import install
+from livefake.media.webrtc.sdp import with_bitrates
+
+__all__ = ["CONNECT_SECONDS", "Connection"]
+
+CONNECT_SECONDS: Final = 20.0
+"""A browser that has not connected by then is given up."""
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """What every kind of peer shares; what goes in or out is for those that build on it.
+
+    Args:
+        name: for the log.
+        bitrate: what the video aims for.
+    """
+
+    def __init__(self, name: str, *, bitrate: Bitrate) -> None:
+        install(bitrate)
+        self._name = name
+        self._bitrate = bitrate
+        self._settled = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+        # Host candidates only: the service runs on the user's own machine or network.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._connection.on("connectionstatechange", self._follow)
+
+    async def accept(self, sdp: str) -> str:
+        """Answer an offer, once.
+
+        Args:
+            sdp: the browser's offer, with its candidates.
+
+        Returns:
+            The answer, with ours.
+
+        Raises:
+            BadRequest: the offer does not fit, or the peer has had one before. After an offer that does not
+                fit the peer is closed.
+        """
+        if self._life is not None or self._closed.is_set():
+            raise BadRequest("This connection has already had its offer.", "Open a new connection.")
+        self._life = asyncio.create_task(self._live(), name=f"{self._name} peer")
+        try:
+            return await self._answer(sdp)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def wait_closed(self) -> None:
+        """Wait until the browser has gone, or ``close`` was called, and everything is released."""
+        await self._closed.wait()
+
+    async def close(self) -> None:
+        """Hang up and release everything. Safe to call twice."""
+        self._leave()
+        if self._life is None:
+            self._life = asyncio.create_task(self._live(), name=f"{self._name} peer")
+        await self._closed.wait()
+
+    async def _answer(self, sdp: str) -> str:
+        self._prepare(sdp)
+        connection = self._connection
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+            self._settle()
+            await connection.setLocalDescription()
+        except Exception as error:
+            # What aiortc raises here depends on the line it stumbles over; the offer is the only thing that varies.
+            raise BadRequest(
+                "The SDP offer cannot be answered.", "Send the offer of a current browser, unchanged."
+            ) from error
+        return with_bitrates(connection.localDescription.sdp, self._bitrate)
+
+    def _prepare(self, sdp: str) -> None:
+        """Check the offer, and add what this side wants before the offer is applied.
+
+        Raises:
+            BadRequest: the offer does not fit.
+        """
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        """Decide about what the offer brought, before the answer is made."""
+        raise NotImplementedError
+
+    def _follow(self) -> None:
+        """Note what became of the connection; aiortc says ``failed`` when consent (RFC 7675) expires."""
+        if self._connection.connectionState == "connected":
+            self._settled.set()
+        elif self._connection.connectionState in ("failed", "closed"):
+            self._leave()
+
+    def _leave(self) -> None:
+        self._gone.set()
+        self._settled.set()
+
+    async def _live(self) -> None:
+        """The peer's one task: wait for the end, then release everything, whoever asked for it."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._settled.wait()
+            await self._gone.wait()
+        except TimeoutError:
+            _log.info("%s did not connect within %g s", self._name, CONNECT_SECONDS)
+        finally:
+            try:
+                await self._release()
+            finally:
+                self._closed.set()
+
+    async def _release(self) -> None:
+        """Let go of everything; whoever builds on this releases its own first."""
+        await self._connection.close()
