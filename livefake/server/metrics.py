@@ -6,6 +6,7 @@ slowest, because an average would hide the one that stutters.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -20,6 +21,7 @@ from livefake.session import Report
 __all__ = ["RoomsCollector", "metrics_text"]
 
 _OUTCOMES: Final = ("arrived", "swapped", "held", "carded", "dropped", "late", "failed")
+_RESULTS: Final = ("read", "missed", "early", "skipped")
 
 
 class RoomsCollector(Collector):
@@ -50,6 +52,7 @@ class RoomsCollector(Collector):
         for outcome in _OUTCOMES:
             frames.add_metric((outcome,), counts[outcome])
         yield frames
+        yield from _mark_reads(self._rooms.mark_reads(), reports)
         yield from _frame_times(reports)
         yield from _stage_times(reports)
 
@@ -59,6 +62,29 @@ def metrics_text(rooms: Rooms) -> bytes:
     registry = CollectorRegistry()
     registry.register(RoomsCollector(rooms))
     return generate_latest(registry)
+
+
+def _mark_reads(counts: Counter[str], reports: Sequence[Report]) -> Iterator[Metric]:
+    reads = CounterMetricFamily(
+        "livefake_mark_reads",
+        "Times a session looked for its own mark in what it had sent, by result.",
+        labels=("result",),
+    )
+    for result in _RESULTS:
+        reads.add_metric((result,), counts[result])
+    yield reads
+    yield GaugeMetricFamily(
+        "livefake_mark_unread_sessions",
+        "Open sessions on hold because their mark could not be read.",
+        sum(report.mark_unread for report in reports),
+    )
+    age = GaugeMetricFamily(
+        "livefake_mark_age_seconds", "Time since a session last read its own mark, in the worst session."
+    )
+    ages = [report.mark_age for report in reports if report.mark_age is not None]
+    if ages:
+        age.add_metric((), max(ages))
+    yield age
 
 
 def _frame_times(reports: Sequence[Report]) -> Iterator[Metric]:

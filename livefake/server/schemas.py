@@ -16,6 +16,7 @@ __all__ = [
     "Costs",
     "Frames",
     "Health",
+    "MarkCounts",
     "NoticeText",
     "Offer",
     "Opened",
@@ -165,6 +166,15 @@ class Frames(_Told):
     failed: int = 0
 
 
+class MarkCounts(_Told):
+    """Times a session looked for its own mark in what it had sent, by result."""
+
+    read: int = 0
+    missed: int = 0
+    early: int = 0
+    skipped: int = 0
+
+
 class SessionState(_Told):
     """A session at this moment."""
 
@@ -185,6 +195,7 @@ class SessionState(_Told):
     server_ms: float
     quality: str
     queue_depth: int
+    mark: MarkCounts
 
     @classmethod
     def of(cls, id: str, report: Report) -> SessionState:
@@ -207,4 +218,5 @@ class SessionState(_Told):
             server_ms=report.server_ms,
             quality=report.quality,
             queue_depth=report.queue_depth,
+            mark=MarkCounts(**report.mark.counts()),
         )

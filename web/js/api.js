@@ -29,6 +29,7 @@ import { Trouble } from "./trouble.js";
  * @property {Record<string, Timing>} stages
  * @property {number} server_ms Median from a frame's arrival to its showing, milliseconds.
  * @property {string} quality
+ * @property {{read: number, missed: number, early: number, skipped: number}} mark
  */
 /**
  * @typedef {object} SessionRequest

@@ -11,6 +11,7 @@ from aiortc.mediastreams import MediaStreamError
 from livefake.clock import Clock, Nanos
 from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import RTP_CLOCK
+from livefake.media.tap import Tap, Ticket
 from livefake.trust.seal import Sealed
 
 __all__ = ["SealedTrack", "Timeline", "TrackSink"]
@@ -58,6 +59,12 @@ class SealedTrack(MediaStreamTrack):
         self._clock = clock
         self._timeline = Timeline()
         self._newest: AsyncMailbox[Sealed] = AsyncMailbox()
+        self._tap = Tap(clock)
+
+    @property
+    def tap(self) -> Tap:
+        """What the encoder makes of the pictures."""
+        return self._tap
 
     @property
     def mailbox(self) -> AsyncMailbox[Sealed]:
@@ -89,11 +96,13 @@ class SealedTrack(MediaStreamTrack):
         picture = av.VideoFrame.from_numpy_buffer(sealed.frame.i420, format="yuv420p")
         picture.pts = self._timeline.place(sealed, self._clock())
         picture.time_base = RTP_CLOCK
+        picture.opaque = Ticket(self._tap, sealed.card)
         return picture
 
     def stop(self) -> None:
         """End the track; whoever waits for a picture is told. Safe to call twice."""
         self._newest.close()
+        self._tap.close()
         super().stop()
 
 
@@ -112,6 +121,11 @@ class TrackSink:
     def mailbox(self) -> AsyncMailbox[Sealed]:
         """Where the newest picture waits for the encoder."""
         return self._track.mailbox
+
+    @property
+    def tap(self) -> Tap:
+        """What the encoder makes of the pictures."""
+        return self._track.tap
 
     def show(self, sealed: Sealed) -> None:
         """Take the newest picture.
