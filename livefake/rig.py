@@ -27,25 +27,12 @@ from livefake.swap.base import Swapper
 from livefake.swap.refine import OFF, Finisher, Refine
 from livefake.swap.stage import Swap
 from livefake.trust.gate import ConsentGate
-from livefake.trust.label import Corner, Label
+from livefake.trust.label import Label, Look
 from livefake.trust.mark import Watermark
 from livefake.trust.seal import Seal, Sealed
 from livefake.trust.watermark import Payload
 
 __all__ = ["Look", "Outfit", "Rig"]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the label is written.
-
-    Attributes:
-        corner: where it stands.
-        language: of its words, ISO 639-1.
-    """
-
-    corner: Corner = Corner.TOP_RIGHT
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from livefake.media.ports import Painter, Source
 from livefake.rig import Rig
 from livefake.session import Others, Session, Tally
 from livefake.studio import Studio
+from livefake.trust.label import Look
 
 __all__ = ["Entry", "Order", "Sessions"]
 
@@ -67,9 +68,20 @@ class Sessions:
         latency: age that a picture should not exceed, nanoseconds.
         painter: draws hold cards.
         clock: the service's monotonic clock.
+        look: of the label in every picture; None for the usual one.
     """
 
-    def __init__(self, studio: Studio, *, capacity: int, latency: Nanos, painter: Painter, clock: Clock) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        *,
+        capacity: int,
+        latency: Nanos,
+        painter: Painter,
+        clock: Clock,
+        look: Look | None = None,
+    ) -> None:
+        self._look = look
         self.capacity = capacity
         self._studio = studio
         self._latency = latency
@@ -131,6 +143,7 @@ class Sessions:
             clock=self._clock,
             cpu_clock=time.thread_time_ns,
             observers=observers,
+            look=self._look,
         )
 
     def _ended(self, entry: Entry, task: asyncio.Task[None]) -> None:

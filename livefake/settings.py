@@ -9,12 +9,13 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
 
 from livefake.errors import BadRequest
+from livefake.trust.label import WORDS, Corner, Look
 
 __all__ = ["Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
 
@@ -61,6 +62,8 @@ class Settings:
         latency_ms: how old a picture may be when it is shown, 20..2000 milliseconds after it arrived.
         bitrate: bits a second of each outgoing 1280 x 720 video, 100 000..20 000 000; smaller pictures get less.
         allowed_hosts: further names in the Host header, ``name`` (any port) or ``name:port``, for a reverse proxy.
+        label_language: of the words in the picture, one of ``livefake.trust.label.WORDS``. There is no setting without.
+        label_corner: where they stand: top-left, top-right, bottom-left or bottom-right.
 
     Raises:
         BadRequest: a value is out of range.
@@ -76,12 +79,16 @@ class Settings:
     latency_ms: float = 120.0
     bitrate: int = 3_000_000
     allowed_hosts: tuple[str, ...] = ()
+    label_language: str = "en"
+    label_corner: str = Corner.TOP_RIGHT.value
 
     def __post_init__(self) -> None:
         _within("port", self.port, 0, 65_535)
         _within("capacity", self.capacity, 1, 64)
         _within("latency_ms", self.latency_ms, 20, 2000)
         _within("bitrate", self.bitrate, 100_000, 20_000_000)
+        _one_of("label_language", self.label_language, sorted(WORDS))
+        _one_of("label_corner", self.label_corner, [corner.value for corner in Corner])
         if not _TOKEN.fullmatch(self.token):
             raise BadRequest(
                 "The token should be 22 to 128 letters, digits, '-' and '_', and is not.",
@@ -98,6 +105,11 @@ class Settings:
                 f"Listening on {self.host} lets other machines reach the camera page, and that was not asked for.",
                 "Add --expose if you mean it, or leave --host out.",
             )
+
+    @property
+    def look(self) -> Look:
+        """How the label is written."""
+        return Look(Corner(self.label_corner), self.label_language)
 
 
 class Overrides(TypedDict, total=False):
@@ -143,6 +155,11 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in text.split(",") if name.strip())
 
 
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise BadRequest(f"The setting {name} should be one of {', '.join(known)}, and is {value!r}.")
+
+
 def _within(name: str, value: float, low: int, high: int) -> None:
     # Written so that NaN fails too.
     if not low <= value <= high:
@@ -158,5 +175,7 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "bitrate": (int, "a whole number"),
     "cache": (Path, "a folder"),
     "data": (Path, "a folder"),
+    "label_language": (str.lower, "a language"),
+    "label_corner": (str.lower, "a corner"),
     "allowed_hosts": (_names, "names with commas between them"),
 }
