@@ -135,7 +135,7 @@ def test_another_sessions_mark_is_a_miss(clip: list[Frame]) -> None:
     reads = line.reader.reads
     assert reads.read == 0
     line.tap.close()
-    assert not line.reader.held, "a stream that ends takes its hold with it"
+    assert [line.reader.held] == [False], "a stream that ends takes its hold with it"
     line.reader.turn()
     assert line.reader.reads.missed == reads.missed
 
@@ -292,8 +292,7 @@ def test_only_a_card_proves_the_way_and_each_fall_asks_for_more() -> None:
         judge.hit(card=True)
     assert judge.held
     judge.retry()
-    assert judge.held
-    assert not judge.lost
+    assert [judge.held, judge.lost] == [True, False]
     judge.hit(card=True)
     assert not judge.held
 

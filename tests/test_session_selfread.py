@@ -36,7 +36,7 @@ class Spoiling(SealedTrack):
         blurred = picture.to_ndarray()
         rows = picture.height
         blurred[:rows] = cv2.blur(blurred[:rows], (41, 41))
-        spoilt = av.VideoFrame.from_ndarray(np.ascontiguousarray(blurred), format="yuv420p")
+        spoilt = av.VideoFrame.from_ndarray(np.ascontiguousarray(blurred, np.uint8), format="yuv420p")
         spoilt.pts, spoilt.time_base = picture.pts, picture.time_base
         # FFmpeg's wrapper keeps it by its address: each picture needs one of its own.
         spoilt.opaque = replace(picture.opaque)  # type: ignore[type-var]

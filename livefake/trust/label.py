@@ -40,7 +40,7 @@ _RIM: Final = 0.035
 
 _TEXT_LUMA: Final = 235.0
 _PLATE_LUMA: Final = 24.0
-_PLATE_COVER: Final = 0.78
+_PLATE_COVER: Final = 0.82
 _RIM_COVER: Final = 0.2
 
 _WEIGHT: Final = 600
