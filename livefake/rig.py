@@ -27,25 +27,12 @@ from livefake.swap.base import Swapper
 from livefake.swap.refine import OFF, Finisher, Refine
 from livefake.swap.stage import Swap
 from livefake.trust.gate import ConsentGate, RecordGate, no_ledger
-from livefake.trust.label import Corner, Label
+from livefake.trust.label import Label, Look
 from livefake.trust.mark import Watermark
 from livefake.trust.seal import Seal, Sealed
 from livefake.trust.watermark import Payload
 
 __all__ = ["Look", "Outfit", "Rig"]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the label is written.
-
-    Attributes:
-        corner: where it stands.
-        language: of its words, ISO 639-1.
-    """
-
-    corner: Corner = Corner.TOP_RIGHT
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +63,9 @@ class Rig:
     """Everything that turns one performer's frames into sealed pictures.
 
     One thread runs it; the switches may be moved from another and count from the next frame on.
+
+    Attributes:
+        payload: what the watermark says.
 
     Args:
         detector, landmarks: networks of this performer's own.
@@ -137,7 +127,8 @@ class Rig:
             Pipeline, budget=budget, clock=clock, cpu_clock=cpu_clock, observers=(*observers, Ladder(self._refine))
         )
         # Cards are drawn on another thread than pictures, so they get a label and a mark of their own.
-        self._card_stages = (Label(look.language, corner=look.corner), Watermark(payload))
+        # Little of a faint mark is left of a dark, flat card at a low rate, and nobody minds its showing there.
+        self._card_stages = (Label(look.language, corner=look.corner), Watermark(payload, psnr_db=42.0, boost=3.0))
         self._card_seal = Seal(payload.session)
         self._swap, self._pipeline = self._dress(outfit, others)
         self.grant = outfit.grant

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from livefake.clock import Clock, Nanos, seconds
@@ -17,18 +17,24 @@ from livefake.flow.mailbox import Mailbox
 from livefake.flow.outcome import Fate, Outcome
 from livefake.flow.timing import FRAME, Samples, Timing, Timings
 from livefake.frame import Frame
-from livefake.media.ports import Painter, Sink, Source
+from livefake.media.ports import Painter, Sink, Source, Tapped
 from livefake.media.recorder import Recording
 from livefake.media.recordings import Recordings
+from livefake.media.selfread import MarkReads, SelfReader
 from livefake.media.take import Take
+from livefake.media.tap import Tap
 from livefake.rig import Outfit, Rig
 from livefake.trust.gate import ENDED, UNRECORDED
 from livefake.trust.seal import Sealed
 
-__all__ = ["Others", "Report", "Session", "State", "Tally"]
+__all__ = ["UNREAD", "Others", "Report", "Session", "State", "Tally"]
 
 _log = logging.getLogger(__name__)
 
+UNREAD: Final = "mark unread"
+"""Reason of a hold: what the encoder sent did not carry the session's mark."""
+
+_LOST: Final = "mark lost"
 _TICK: Final = 0.1
 _CARD_SIZE: Final = (1280, 720)
 _LEAST_CARD: Final = (160, 120)
@@ -39,6 +45,8 @@ _WORDS: Final = {
     "face hidden": ("The face is turned away", "The swap goes on when it can be seen."),
     ENDED: ("The consent has ended", "The person whose face this was no longer allows it, or the time is up."),
     UNRECORDED: ("The ledger cannot be written", "Until it can, the face of a real person is not shown."),
+    UNREAD: ("The mark could not be read", "The swap goes on when it can be read again."),
+    _LOST: ("The mark could not be read", "It failed again and again. Press Resume to try once more."),
     "face too small": ("The face is too far away", "Come closer to the camera."),
 }
 _FAILED: Final = ("The swap has stopped", "Nothing of the camera is shown. The reason is on the livefake page.")
@@ -69,6 +77,9 @@ class Report:
         queue_depth: most frames that ever waited in one place.
         tone: 0 for the performer's skin tone, 1 for the persona's.
         recording: how the latest recording does; None before the first.
+        mark: how often the session's own mark was looked for in what was sent.
+        mark_unread: whether the session is on hold because it was not there.
+        mark_age: seconds since it was last read; None before the first time.
     """
 
     state: State
@@ -88,6 +99,9 @@ class Report:
     queue_depth: int
     tone: float = 0.0
     recording: Recording | None = None
+    mark: MarkReads = field(default_factory=MarkReads)
+    mark_unread: bool = False
+    mark_age: float | None = None
 
 
 class Rate:
@@ -184,10 +198,33 @@ class Session:
         self._age = Samples()
         self._latest: tuple[int, int, int, Nanos] | None = None
         self._ended = False
+        self._reader = SelfReader(rig.payload, clock=clock)
+        self._distrust: dict[str, None] = {}
+        self._withheld = 0
 
     def add(self, sink: Sink) -> None:
-        """Show pictures there too from now on."""
+        """Show pictures there too from now on, and read the mark back from there where that can be done."""
         self._sinks.append(sink)
+        if isinstance(sink, Tapped):
+            self._reader.watch(sink.tap)
+
+    def watch(self, tap: Tap) -> None:
+        """Read the mark back from that encoder too, until its tap is closed."""
+        self._reader.watch(tap)
+
+    def distrust(self, reason: str) -> None:
+        """Show nothing but the hold card, at once, until ``trust`` takes that reason back. For the event loop.
+
+        Args:
+            reason: a word or two, which the card spells out where it knows them.
+        """
+        self._distrust[reason] = None
+        self._hold.bar(True)
+
+    def trust(self, reason: str) -> None:
+        """Take a reason back; one that was never given is left alone. For the event loop."""
+        self._distrust.pop(reason, None)
+        self._hold.bar(bool(self._distrust))
 
     async def remove(self, sink: Sink) -> None:
         """Stop showing pictures there, and close it. A sink that is not here is left alone."""
@@ -218,8 +255,12 @@ class Session:
         self._tone = share
 
     def resume(self) -> None:
-        """Go on with the largest face in the picture, whoever it is: somebody's decision, not ours."""
+        """Go on with the largest face in the picture, whoever it is: somebody's decision, not ours.
+
+        A session whose mark could not be read again and again gets another try.
+        """
         self._rig.resume()
+        self._reader.retry()
 
     def start_recording(self) -> None:
         """Keep every picture from now on; may take a while, see ``Take.start`` for what it raises."""
@@ -238,6 +279,7 @@ class Session:
         loop = asyncio.get_running_loop()
         worker = threading.Thread(target=self._work, args=(loop,), name=f"session-{self.number}", daemon=True)
         worker.start()
+        self._reader.start()
         ticker = asyncio.create_task(self._tick())
         try:
             async for frame in self._source:
@@ -249,7 +291,8 @@ class Session:
             self._ended = True
             ticker.cancel()
             self._fresh.close()
-            await asyncio.gather(ticker, asyncio.to_thread(worker.join), self._source.close(), return_exceptions=True)
+            threads = asyncio.to_thread(worker.join), asyncio.to_thread(self._reader.close)
+            await asyncio.gather(ticker, *threads, self._source.close(), return_exceptions=True)
             self._done.close()
             await asyncio.gather(*(sink.close() for sink in self._sinks), return_exceptions=True)
 
@@ -268,11 +311,25 @@ class Session:
         sealed = self._done.take(timeout=0)
         if sealed is None or self._ended:
             return
+        self._heed_reader()
+        if self._distrust:
+            self._withheld += 1
+            return
         now = self._clock()
         self._hold.show(now)
         self._out.add(now)
         self._age.add(now - sealed.frame.arrived, 0)
         self._show(sealed)
+
+    def _heed_reader(self) -> None:
+        """Let what was read back decide before every picture."""
+        held, lost = self._reader.held, self._reader.lost
+        for reason, applies in ((UNREAD, held and not lost), (_LOST, lost)):
+            if applies and reason not in self._distrust:
+                _log.warning("Session %d is on hold: the mark could not be read in what was sent.", self.number)
+                self.distrust(reason)
+            elif not applies and reason in self._distrust:
+                self.trust(reason)
 
     def _show(self, sealed: Sealed) -> None:
         for sink in tuple(self._sinks):
@@ -284,6 +341,7 @@ class Session:
     async def _tick(self) -> None:
         """Watch for the moment when the card is due; a source that stalls brings no frame to notice it by."""
         while True:
+            self._heed_reader()
             now = self._clock()
             if self._hold.card_due(now):
                 self._carded += 1
@@ -293,9 +351,14 @@ class Session:
     def _card(self, now: Nanos) -> Sealed:
         width, height, pts, arrived = self._latest or (*_CARD_SIZE, 0, now)
         width, height = max(width, _LEAST_CARD[0]), max(height, _LEAST_CARD[1])
-        title, detail = _WORDS.get(_kind(self._tally.reason), _FAILED)
+        title, detail = _WORDS.get(_kind(self._reason), _FAILED)
         pts += round(seconds(now - arrived) * 90_000)
         return self._rig.card(self._painter.paint(width, height, title, detail, pts=pts, arrived=now))
+
+    @property
+    def _reason(self) -> str:
+        """Why no picture is shown: what somebody distrusts counts more than what became of the last frame."""
+        return next(iter(self._distrust), self._tally.reason)
 
     def report(self) -> Report:
         """How the session is doing right now."""
@@ -303,13 +366,14 @@ class Session:
         stages = dict(self._timings.report())
         frame = stages.pop(FRAME, Timing())
         state = State.ENDED if self._ended else self._hold.state(now)
-        reason = self._tally.reason
+        reason = self._reason
+        mark = self._reader.reads
         width, height = self._latest[:2] if self._latest else (0, 0)
         counts = self._tally.counts
         return Report(
             state=state,
             reason="" if state in (State.LIVE, State.ENDED) else _WORDS.get(_kind(reason), (reason, ""))[0],
-            needs_resume=reason == "performer left",
+            needs_resume=reason in ("performer left", _LOST),
             persona=self._persona,
             others=self._others,
             source_fps=self._in.read(now),
@@ -318,8 +382,8 @@ class Session:
             height=height,
             frames={
                 "arrived": self._arrived,
-                "swapped": counts[Fate.SWAPPED],
-                "held": counts[Fate.HELD],
+                "swapped": counts[Fate.SWAPPED] - self._withheld,
+                "held": counts[Fate.HELD] + self._withheld,
                 "carded": self._carded,
                 "dropped": self._fresh.dropped + self._done.dropped,
                 "late": counts[Fate.LATE],
@@ -331,5 +395,8 @@ class Session:
             quality=self._rig.quality,
             tone=self._tone,
             recording=self._take.report(),
+            mark=mark,
+            mark_unread=UNREAD in self._distrust or _LOST in self._distrust,
+            mark_age=None if mark.last is None else seconds(now - mark.last),
             queue_depth=max(self._fresh.deepest, self._done.deepest, self._take.deepest),
         )

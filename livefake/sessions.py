@@ -26,6 +26,7 @@ from livefake.session import Others, Session, Tally
 from livefake.studio import Studio
 from livefake.trust.consent import Output
 from livefake.trust.gate import no_ledger
+from livefake.trust.label import Look
 from livefake.trust.scribe import Scribe
 
 __all__ = ["Entry", "Order", "Sessions"]
@@ -91,6 +92,7 @@ class Sessions:
         scribe: writes the ledger; without one no real person's face is shown.
         time_of_day: the wall clock, for the ledger.
         recordings: where pictures are kept; None where nothing can be kept.
+        look: of the label in every picture; None for the usual one.
     """
 
     def __init__(
@@ -106,7 +108,9 @@ class Sessions:
         scribe: Scribe | None = None,
         time_of_day: Wall = wall,
         recordings: Recordings | None = None,
+        look: Look | None = None,
     ) -> None:
+        self._look = look
         self.capacity = capacity
         self._studio = studio
         self._latency = latency
@@ -164,6 +168,7 @@ class Sessions:
         id = secrets.token_urlsafe(16)
         broadcast = self._broadcast()
         session.add(broadcast)
+        broadcast.watch_with(session.watch)
         sound = SoundBus()
         outputs = Outputs(Taps(session, broadcast, sound, number), self._makers, clock=self._clock)
         entry = Entry(
@@ -206,6 +211,7 @@ class Sessions:
             cpu_clock=time.thread_time_ns,
             observers=observers,
             record=no_ledger if witness is None else witness.problem,
+            look=self._look,
         )
         if witness is not None:
             witness.begin(rig.grant)

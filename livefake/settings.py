@@ -9,12 +9,13 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
 
 from livefake.errors import BadRequest
+from livefake.trust.label import WORDS, Corner, Look
 
 __all__ = ["Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
 
@@ -67,6 +68,8 @@ class Settings:
         recordings: folder for recordings; None for ``recordings`` in the data folder.
         c2pa_cert, c2pa_key: PEM files that recordings and pictures are signed with, see
             ``livefake.trust.chain.brought_chain``; both or neither. None for the installation's own.
+        label_language: of the words in the picture, one of ``livefake.trust.label.WORDS``. There is no setting without.
+        label_corner: where they stand: top-left, top-right, bottom-left or bottom-right.
 
     Raises:
         BadRequest: a value is out of range.
@@ -88,6 +91,9 @@ class Settings:
     c2pa_cert: Path | None = None
     c2pa_key: Path | None = None
 
+    label_language: str = "en"
+    label_corner: str = Corner.TOP_RIGHT.value
+
     @property
     def scheme(self) -> str:
         """``https`` where there is a certificate, else ``http``."""
@@ -98,6 +104,8 @@ class Settings:
         _within("capacity", self.capacity, 1, 64)
         _within("latency_ms", self.latency_ms, 20, 2000)
         _within("bitrate", self.bitrate, 100_000, 20_000_000)
+        _one_of("label_language", self.label_language, sorted(WORDS))
+        _one_of("label_corner", self.label_corner, [corner.value for corner in Corner])
         if not _TOKEN.fullmatch(self.token):
             raise BadRequest(
                 "The token should be 22 to 128 letters, digits, '-' and '_', and is not.",
@@ -124,6 +132,11 @@ class Settings:
                 f"Listening on {self.host} lets other machines reach the camera page, and unencrypted at that.",
                 "Give --tls-cert and --tls-key, add --expose if you mean it, or leave --host out.",
             )
+
+    @property
+    def look(self) -> Look:
+        """How the label is written."""
+        return Look(Corner(self.label_corner), self.label_language)
 
 
 class Overrides(TypedDict, total=False):
@@ -171,6 +184,11 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in text.split(",") if name.strip())
 
 
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise BadRequest(f"The setting {name} should be one of {', '.join(known)}, and is {value!r}.")
+
+
 def _within(name: str, value: float, low: int, high: int) -> None:
     # Written so that NaN fails too.
     if not low <= value <= high:
@@ -188,6 +206,8 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "data": (Path, "a folder"),
     "tls_cert": (Path, "a file"),
     "tls_key": (Path, "a file"),
+    "label_language": (str.lower, "a language"),
+    "label_corner": (str.lower, "a corner"),
     "allowed_hosts": (_names, "names with commas between them"),
     "recordings": (Path, "a folder"),
     "c2pa_cert": (Path, "a file"),

@@ -22,7 +22,7 @@ from livefake.faces.landmarks import LandmarkNet
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.frame import Frame
-from livefake.rig import Look, Outfit, Rig
+from livefake.rig import Outfit, Rig
 from livefake.swap.guide import CHANNELS
 from livefake.swap.mesh import MeshSwapper, read_triangles
 from livefake.swap.persona import Kind, PersonaCard, find_persona, list_personas, load_persona
@@ -30,6 +30,7 @@ from livefake.swap.refine import Finisher
 from livefake.trust.consent import Output, Purpose
 from livefake.trust.gate import ConsentGate, no_ledger
 from livefake.trust.grants import GrantBook
+from livefake.trust.label import Look
 from livefake.trust.packs import check_pack
 from livefake.trust.watermark import Payload
 

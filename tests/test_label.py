@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import typer
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
+from livefake.cli.main import app
 from livefake.errors import BadMedia, BadRequest
 from livefake.frame import Bytes, Frame
-from livefake.trust.label import WORDS, Corner, Label
+from livefake.server import schemas
+from livefake.settings import Settings, read_settings
+from livefake.trust.label import WORDS, Corner, Label, Look
 
 SIZES = [
     (160, 120),
@@ -178,3 +187,57 @@ def test_a_picture_too_small_for_the_label_is_refused() -> None:
 def test_there_is_no_way_to_switch_it_off() -> None:
     assert set(inspect.signature(Label).parameters) == {"language", "corner"}
     assert Label.vital
+
+
+@pytest.mark.parametrize("size", [(640, 360), (1280, 720), (1920, 1080)])
+@pytest.mark.parametrize("language", sorted(WORDS))
+def test_every_language_stands_out_on_a_busy_picture(size: tuple[int, int], language: str) -> None:
+    label = Label(language)
+    inside = cv2.erode(plate_of(size, label).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    core = label(plain(size, 16)).y > 225
+    seen = luminance(label(noisy(size)).bgr())
+    assert (seen[core].min() + 0.05) / (seen[inside].max() + 0.05) >= 4.5
+
+
+SWITCHES = re.compile(r"label|mark|disclos|overlay|plain|clean|hide", re.IGNORECASE)
+SHAPES = {"label_language", "label_corner"}
+"""What may be chosen: words and place, never whether."""
+
+
+def test_no_setting_switches_it_off(tmp_path: Path) -> None:
+    names = {field.name for field in dataclasses.fields(Settings)}
+    assert {name for name in names if SWITCHES.search(name)} == SHAPES
+    for field in SHAPES:
+        for off in ("", "none", "off", "false", "0", "no"):
+            with pytest.raises(BadRequest, match="should be one of"):
+                Settings(cache=tmp_path, data=tmp_path, **{field: off})  # type: ignore[arg-type]
+
+
+def test_the_environment_chooses_language_and_corner_only() -> None:
+    wanted = read_settings({"LIVEFAKE_LABEL_LANGUAGE": "DE", "LIVEFAKE_LABEL_CORNER": "bottom-left"})
+    assert wanted.look == Look(Corner.BOTTOM_LEFT, "de")
+    assert read_settings({}).look == Look()
+    with pytest.raises(BadRequest, match="label_corner should be one of top-left"):
+        read_settings({"LIVEFAKE_LABEL_CORNER": "off"})
+
+
+def test_no_field_of_the_api_switches_it_off() -> None:
+    models = [kind for _, kind in inspect.getmembers(schemas, inspect.isclass) if issubclass(kind, BaseModel)]
+    asked = {name for kind in models if kind.model_config.get("extra") == "forbid" for name in kind.model_fields}
+    assert asked >= {"persona", "others", "tone", "resume"}
+    assert {name for name in asked if SWITCHES.search(name)} == set()
+    with pytest.raises(ValueError, match="Extra inputs"):
+        schemas.SessionChange.model_validate({"label": False})
+
+
+def test_no_option_of_the_command_line_switches_it_off() -> None:
+    def options(command: object) -> Iterator[str]:
+        for parameter in getattr(command, "params", ()):
+            yield from parameter.opts
+            yield from parameter.secondary_opts
+        for below in getattr(command, "commands", {}).values():
+            yield from options(below)
+
+    found = set(options(typer.main.get_command(app)))
+    assert "--capacity" in found
+    assert {name for name in found if SWITCHES.search(name)} <= {"--label", "--language", "--corner"}

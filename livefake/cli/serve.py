@@ -147,6 +147,7 @@ def build_service(settings: Settings, console: Console) -> Service:
             broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic),
             scribe=scribe,
             recordings=recordings,
+            look=settings.look,
         ),
         scribe=scribe,
         personas=studio.personas,

@@ -34,6 +34,13 @@ class Hold:
         self._every = every
         self._shown: Nanos | None = None
         self._carded: Nanos | None = None
+        self._barred = False
+
+    def bar(self, barred: bool) -> None:
+        """Let nothing but the card be seen from now on, at once; or let the next finished picture end that."""
+        if barred and not self._barred:
+            self._shown = self._carded = None
+        self._barred = barred
 
     def show(self, now: Nanos) -> None:
         """A finished picture was shown."""
@@ -42,6 +49,8 @@ class Hold:
 
     def state(self, now: Nanos) -> State:
         """What a viewer sees at that instant."""
+        if self._barred:
+            return State.CARD
         if self._shown is None:
             return State.WAITING
         age = now - self._shown

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from livefake.clock import Nanos
 from livefake.frame import Frame
+from livefake.media.tap import Tap
 from livefake.trust.seal import Sealed
 
-__all__ = ["Painter", "Sink", "Source"]
+__all__ = ["Painter", "Sink", "Source", "Tapped"]
 
 
 class Source(Protocol):
@@ -35,6 +36,14 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Stop and release what is held. Safe to call twice."""
         ...
+
+
+@runtime_checkable
+class Tapped(Protocol):
+    """A sink whose encoder's output can be looked at."""
+
+    @property
+    def tap(self) -> Tap: ...
 
 
 class Painter(Protocol):

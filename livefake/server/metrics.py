@@ -23,6 +23,7 @@ from livefake.trust.scribe import Scribe
 __all__ = ["RoomsCollector", "metrics_text"]
 
 _OUTCOMES: Final = ("arrived", "swapped", "held", "carded", "dropped", "late", "failed")
+_RESULTS: Final = ("read", "missed", "early", "skipped")
 
 
 class RoomsCollector(Collector):
@@ -55,6 +56,7 @@ class RoomsCollector(Collector):
             frames.add_metric((outcome,), counts[outcome])
         yield frames
         yield from _outputs([report for room in self._rooms for report in room.entry.outputs.reports()])
+        yield from _mark_reads(self._rooms.mark_reads(), reports)
         yield from _frame_times(reports)
         yield from _stage_times(reports)
         if self._scribe is not None:
@@ -99,6 +101,29 @@ def _ledger(scribe: Scribe) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "livefake_ledger_failing", "1 while the ledger cannot be written, else 0.", int(bool(scribe.problem))
     )
+
+
+def _mark_reads(counts: Counter[str], reports: Sequence[Report]) -> Iterator[Metric]:
+    reads = CounterMetricFamily(
+        "livefake_mark_reads",
+        "Times a session looked for its own mark in what it had sent, by result.",
+        labels=("result",),
+    )
+    for result in _RESULTS:
+        reads.add_metric((result,), counts[result])
+    yield reads
+    yield GaugeMetricFamily(
+        "livefake_mark_unread_sessions",
+        "Open sessions on hold because their mark could not be read.",
+        sum(report.mark_unread for report in reports),
+    )
+    age = GaugeMetricFamily(
+        "livefake_mark_age_seconds", "Time since a session last read its own mark, in the worst session."
+    )
+    ages = [report.mark_age for report in reports if report.mark_age is not None]
+    if ages:
+        age.add_metric((), max(ages))
+    yield age
 
 
 def _frame_times(reports: Sequence[Report]) -> Iterator[Metric]:

@@ -124,6 +124,7 @@ class Rooms:
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = 0
         self._past: Counter[str] = Counter()
+        self._past_reads: Counter[str] = Counter()
         self.closing = False
 
     @property
@@ -145,6 +146,13 @@ class Rooms:
         total = Counter(self._past)
         for report in self.reports():
             total.update(report.frames)
+        return total
+
+    def mark_reads(self) -> Counter[str]:
+        """Readings of the sessions' own marks by result, since the service started."""
+        total = Counter(self._past_reads)
+        for report in self.reports():
+            total.update(report.mark.counts())
         return total
 
     async def open(self, offer: str, order: Order) -> tuple[OpenSession, str]:
@@ -258,7 +266,9 @@ class Rooms:
             await _quietly(self._end(id), room.close())
             # No await between these two: a scrape sees the frames of this session once, never twice or not at all.
             del self._rooms[id]
-            self._past.update(room.entry.session.report().frames)
+            report = room.entry.session.report()
+            self._past.update(report.frames)
+            self._past_reads.update(report.mark.counts())
             _LOG.info("Session %d closed.", number)
 
     async def _end(self, id: str) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "Costs",
     "Frames",
     "Health",
+    "MarkCounts",
     "NoticeText",
     "Offer",
     "Opened",
@@ -196,6 +197,15 @@ class RecordingState(Told):
         )
 
 
+class MarkCounts(Told):
+    """Times a session looked for its own mark in what it had sent, by result."""
+
+    read: int = 0
+    missed: int = 0
+    early: int = 0
+    skipped: int = 0
+
+
 class SessionState(Told):
     """A session at this moment."""
 
@@ -217,6 +227,7 @@ class SessionState(Told):
     quality: str
     queue_depth: int
     recording: RecordingState | None
+    mark: MarkCounts
 
     @classmethod
     def of(cls, id: str, report: Report) -> SessionState:
@@ -240,6 +251,7 @@ class SessionState(Told):
             quality=report.quality,
             queue_depth=report.queue_depth,
             recording=None if report.recording is None else RecordingState.of(report.recording),
+            mark=MarkCounts(**report.mark.counts()),
         )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from livefake.errors import BadMedia, BadRequest
 from livefake.frame import Box, Bytes, Floats, Frame
 
-__all__ = ["WORDS", "Corner", "Label"]
+__all__ = ["WORDS", "Corner", "Label", "Look"]
 
 WORDS: Final = MappingProxyType(
     {
@@ -40,7 +40,7 @@ _RIM: Final = 0.035
 
 _TEXT_LUMA: Final = 235.0
 _PLATE_LUMA: Final = 24.0
-_PLATE_COVER: Final = 0.78
+_PLATE_COVER: Final = 0.82
 _RIM_COVER: Final = 0.2
 
 _WEIGHT: Final = 600
@@ -56,6 +56,19 @@ class Corner(enum.Enum):
     TOP_RIGHT = "top-right"
     BOTTOM_LEFT = "bottom-left"
     BOTTOM_RIGHT = "bottom-right"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the label is written.
+
+    Attributes:
+        corner: where it stands.
+        language: of its words, ISO 639-1.
+    """
+
+    corner: Corner = Corner.TOP_RIGHT
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,13 +15,14 @@ class Watermark:
     Args:
         payload: what the mark says; it stays the same for a whole session, so that a reader can add frames up.
         psnr_db: the mark stays at least this far below the picture, in decibels.
+        boost: factor on the strength, see ``Embedder``.
     """
 
     name = "watermark"
     vital = True
 
-    def __init__(self, payload: Payload, psnr_db: float = 44.0) -> None:
-        self._embedder = Embedder(payload, psnr_db)
+    def __init__(self, payload: Payload, psnr_db: float = 44.0, boost: float = 1.0) -> None:
+        self._embedder = Embedder(payload, psnr_db, boost)
 
     def __call__(self, frame: Frame) -> Frame:
         """Mark the luma in place."""

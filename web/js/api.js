@@ -32,6 +32,7 @@ import { Trouble } from "./trouble.js";
  * @property {number} server_ms Median from a frame's arrival to its showing, milliseconds.
  * @property {string} quality
  * @property {Recording | null} recording The latest one.
+ * @property {{read: number, missed: number, early: number, skipped: number}} mark
  */
 /**
  * @typedef {object} SessionRequest

@@ -207,6 +207,8 @@ export class LiveScreen {
       counts.map(([name, count]) => [name, count.toLocaleString("en")]),
     );
     say(find("quality-text", HTMLElement), report.quality ?? "");
+    const mark = report.mark ?? { read: 0, missed: 0 };
+    say(find("mark-text", HTMLElement), `Watermark read back from what was sent: ${mark.read} times, missed ${mark.missed}.`);
   }
 
   #blank() {

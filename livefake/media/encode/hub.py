@@ -15,6 +15,7 @@ from livefake.flow.mailbox import Mailbox
 from livefake.frame import RTP_CLOCK
 from livefake.media.encode.coder import Coder, Format, MakeCoder, make_coder
 from livefake.media.encode.feed import Encoded, Feed
+from livefake.media.tap import Tap
 from livefake.media.timeline import Timeline
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.trust.seal import Sealed
@@ -39,6 +40,7 @@ class Hub:
         clock: the service's monotonic clock.
         coders: makes the encoder.
         empty: called when the last feed has left.
+        watch: told the tap at which the encoder's output can be looked at.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Hub:
         clock: Clock,
         coders: MakeCoder = make_coder,
         empty: Callable[[], None] = lambda: None,
+        watch: Callable[[Tap], None] = lambda _: None,
     ) -> None:
+        self.tap = Tap(clock)
         self.format = format
         self.encoded = 0
         self._bitrate = bitrate
@@ -64,6 +68,7 @@ class Hub:
         self._feeds: list[Feed] = []
         self._thread = threading.Thread(target=self._work, name=f"encode-{format}", daemon=True)
         self._thread.start()
+        watch(self.tap)
 
     @property
     def feeds(self) -> tuple[Feed, ...]:
@@ -94,6 +99,7 @@ class Hub:
     async def close(self) -> None:
         """Close every feed and end the thread. Safe to call twice."""
         self._newest.close()
+        self.tap.close()
         for feed in self.feeds:
             feed.close()
         await asyncio.to_thread(self._thread.join)
@@ -128,9 +134,11 @@ class Hub:
         # The array of a sealed picture is read-only and encoders take their input as constant: no copy is needed.
         picture = av.VideoFrame.from_numpy_buffer(frame.i420, format="yuv420p")
         picture.pts, picture.time_base = ticks, RTP_CLOCK
-        data, key = coder.encode(picture, key=self._key_due())
+        data, key = coder.encode(picture, key=self._key_due() or self.tap.wants_key)
         if not data:
             return coder, None
+        size = (frame.width, frame.height)
+        self.tap.put(self.format.lower(), data, key=key, size=size, card=sealed.card)
         return coder, Encoded(data, key, ticks, frame.arrived, frame.width, frame.height)
 
     def _key_due(self) -> bool:
@@ -161,10 +169,15 @@ class Broadcast:
         self._bitrate = bitrate
         self._clock = clock
         self._coders = coders
+        self._watch: Callable[[Tap], None] = lambda _: None
         self._hubs: dict[Format, Hub] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._last: Sealed | None = None
         self._closed = False
+
+    def watch_with(self, watch: Callable[[Tap], None]) -> None:
+        """From now on, tell somebody each encoder's tap when that encoder starts."""
+        self._watch = watch
 
     @property
     def hubs(self) -> tuple[Hub, ...]:
@@ -186,6 +199,7 @@ class Broadcast:
                 clock=self._clock,
                 coders=self._coders,
                 empty=lambda: self._retire(format),
+                watch=self._watch,
             )
         feed = hub.feed(name)
         if self._closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Final
+from typing import ClassVar, Final
 
 import av
 from aiortc.codecs.base import Encoder
@@ -17,6 +17,7 @@ from av.video.frame import PictureType
 
 from livefake.clock import Clock, monotonic
 from livefake.frame import RTP_CLOCK
+from livefake.media.tap import Ticket
 from livefake.media.webrtc.bitrate import Bitrate, RateKeeper
 
 __all__ = ["LowDelayH264Decoder", "LowDelayH264Encoder", "LowDelayVp8Encoder"]
@@ -44,6 +45,8 @@ class _KeptRate(Encoder):
     """
 
     codec: VideoCodecContext | None
+    decoder: ClassVar[str]
+    """FFmpeg's name of what decodes it."""
 
     def __init__(self, bitrate: Bitrate, clock: Clock = monotonic) -> None:
         super().__init__()
@@ -62,6 +65,24 @@ class _KeptRate(Encoder):
     def _rate(self, picture: av.VideoFrame) -> int:
         return self._keeper.rate(picture.width, picture.height, self._clock())
 
+    def _encode(self, picture: av.VideoFrame, *, key: bool) -> bytes:
+        """One encoded picture. The tap that it carries a ticket of may ask for a key frame, and gets a copy."""
+        assert self.codec is not None
+        ticket = picture.opaque if isinstance(picture.opaque, Ticket) else None
+        key = key or (ticket is not None and ticket.tap.wants_key)
+        picture.pict_type = PictureType.I if key else PictureType.NONE
+        packets = self.codec.encode(picture)
+        data = b"".join(bytes(packet) for packet in packets)
+        if ticket is not None:
+            ticket.tap.put(
+                self.decoder,
+                data,
+                key=any(packet.is_keyframe for packet in packets),
+                size=(picture.width, picture.height),
+                card=ticket.card,
+            )
+        return data
+
     def _fits(self, picture: av.VideoFrame) -> bool:
         return self.codec is not None and (self.codec.width, self.codec.height) == (picture.width, picture.height)
 
@@ -73,6 +94,8 @@ class LowDelayH264Encoder(_KeptRate, H264Encoder):
     one picture, and makes a new coder with a new key frame whenever the estimate moves by 10 %. x264 takes a
     new rate while it runs.
     """
+
+    decoder = "h264"
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
         rate = self._rate(frame)
@@ -89,8 +112,7 @@ class LowDelayH264Encoder(_KeptRate, H264Encoder):
             self.codec.thread_count = 1 if frame.width * frame.height <= 1280 * 720 else 2
         elif self.codec.bit_rate != rate:
             self.codec.bit_rate = rate
-        frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-        return self._split_bitstream(b"".join(bytes(packet) for packet in self.codec.encode(frame)))
+        return self._split_bitstream(self._encode(frame, key=force_keyframe))
 
 
 class LowDelayVp8Encoder(_KeptRate, Vp8Encoder):
@@ -99,6 +121,8 @@ class LowDelayVp8Encoder(_KeptRate, Vp8Encoder):
     libvpx takes no new rate from FFmpeg while it runs: a change makes a new coder and a key frame. The keeper
     allows that once in five seconds at most.
     """
+
+    decoder = "vp8"
 
     def encode(self, frame: av.frame.Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """Encode a picture.
@@ -125,9 +149,7 @@ class LowDelayVp8Encoder(_KeptRate, Vp8Encoder):
                 "undershoot-pct": "100",
             }
             self.codec.thread_count = 1
-        frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-        data = b"".join(bytes(packet) for packet in self.codec.encode(frame))
-        payloads = self._packetize(data, self.picture_id)
+        payloads = self._packetize(self._encode(frame, key=force_keyframe), self.picture_id)
         self.picture_id = (self.picture_id + 1) % (1 << 15)
         return payloads, convert_timebase(frame.pts or 0, frame.time_base or RTP_CLOCK, RTP_CLOCK)
 

@@ -9,6 +9,7 @@ from aiortc.mediastreams import MediaStreamError
 from livefake.clock import Clock
 from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import RTP_CLOCK
+from livefake.media.tap import Tap, Ticket
 from livefake.media.timeline import Timeline
 from livefake.trust.seal import Sealed
 
@@ -25,6 +26,12 @@ class SealedTrack(MediaStreamTrack):
         self._clock = clock
         self._timeline = Timeline()
         self._newest: AsyncMailbox[Sealed] = AsyncMailbox()
+        self._tap = Tap(clock)
+
+    @property
+    def tap(self) -> Tap:
+        """What the encoder makes of the pictures."""
+        return self._tap
 
     @property
     def mailbox(self) -> AsyncMailbox[Sealed]:
@@ -56,11 +63,13 @@ class SealedTrack(MediaStreamTrack):
         picture = av.VideoFrame.from_numpy_buffer(sealed.frame.i420, format="yuv420p")
         picture.pts = self._timeline.place(sealed, self._clock())
         picture.time_base = RTP_CLOCK
+        picture.opaque = Ticket(self._tap, sealed.card)
         return picture
 
     def stop(self) -> None:
         """End the track; whoever waits for a picture is told. Safe to call twice."""
         self._newest.close()
+        self._tap.close()
         super().stop()
 
 
@@ -79,6 +88,11 @@ class TrackSink:
     def mailbox(self) -> AsyncMailbox[Sealed]:
         """Where the newest picture waits for the encoder."""
         return self._track.mailbox
+
+    @property
+    def tap(self) -> Tap:
+        """What the encoder makes of the pictures."""
+        return self._track.tap
 
     def show(self, sealed: Sealed) -> None:
         """Take the newest picture.

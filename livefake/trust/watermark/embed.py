@@ -100,9 +100,11 @@ class Embedder:
         payload: what the mark says.
         psnr_db: the mark stays at least this far below the picture, ``20 log10(255 / rms change)``. Smooth
             pictures get less than that allows (about 51 dB), textured ones come up to it.
+        boost: factor on the strength, within that bound; for pictures in which nobody minds seeing the mark.
     """
 
-    def __init__(self, payload: Payload, psnr_db: float = 44.0) -> None:
+    def __init__(self, payload: Payload, psnr_db: float = 44.0, boost: float = 1.0) -> None:
+        self._boost = boost
         self._tile = Carrier().tile(encode(payload))
         self._rms = 255.0 / 10.0 ** (psnr_db / 20.0)
         self._tables: _Tables | None = None
@@ -149,6 +151,7 @@ class Embedder:
         # The eye sees ratios: on smooth ground one level more is a larger step in the dark.
         levels += np.clip(light * np.float32(_SMOOTH_LEVELS / _DIM_BELOW), _DARK_LEVELS, _SMOOTH_LEVELS)
         np.minimum(levels, _MOST_LEVELS, out=levels)
+        levels *= self._boost
         rms = math.sqrt(float(np.square(levels).mean()))
         levels *= min(1.0, self._rms / rms) * _GAIN_STEP
         steps = np.minimum(levels + 0.5, _GAIN_LIMIT).astype(np.uint8)
