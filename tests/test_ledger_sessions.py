@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from livefake.cli.main import app
-from livefake.clock import monotonic
+from livefake.clock import monotonic, wall
 from livefake.errors import LivefakeError
 from livefake.frame import Frame
 from livefake.media.encode.hub import Broadcast
@@ -22,15 +22,19 @@ from livefake.media.holdcard import CardPainter
 from livefake.media.picture import to_frame
 from livefake.media.reel import Reel, Screen
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.witness import Witness
 from livefake.sessions import Order, Sessions
 from livefake.studio import Studio
+from livefake.trust.consent import Output, Purpose
+from livefake.trust.enrol import draw_up
 from livefake.trust.fingerprint import LIKELY, apart, fingerprint
 from livefake.trust.grants import GrantBook
 from livefake.trust.ledger import Ledger
 from livefake.trust.packs import sign_pack
 from livefake.trust.scribe import Scribe
+from livefake.trust.watch import Watched
 from tests.footage import CLIP, cut, footage
-from tests.grantkit import DURING, enter, person_pack
+from tests.grantkit import DURING, embedding, enter, person_pack
 
 pytestmark = pytest.mark.models
 
@@ -200,3 +204,38 @@ def test_a_swapped_file_is_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for picture in pictures:
         assert min(apart(fingerprint(picture.y), one) for one in prints) <= LIKELY
     assert CliRunner().invoke(app, ["ledger", "verify"]).exit_code == 0
+
+
+def test_a_swapped_file_of_a_person_is_taken_back_when_it_cannot_be_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, book: GrantBook, ledger: Ledger, studio: Studio
+) -> None:
+    monkeypatch.setenv("LIVEFAKE_DATA", str(tmp_path / "data"))
+    grant = draw_up(
+        book,
+        Watched(embedding(1), {"method": "test"}),
+        subject="Zoë",
+        purposes=frozenset(Purpose),
+        outputs=frozenset(Output),
+        now=wall() - 60,
+        days=1,
+        notice="notice",
+        adult=True,
+    )
+    sign_pack(person_pack(tmp_path / "data" / "personas", grant.id), book.key)
+    clip, out = cut(CLIP, tmp_path / "in.mp4", 0.3), tmp_path / "out.mp4"
+    command = ["swap", str(clip), str(out), "--persona", "zoe"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    [record] = ledger.sessions()
+    assert (record.grant, record.output) == (grant.id, "file")
+    out.unlink()
+    end = Witness.end
+
+    def end_on_a_full_disk(witness: Witness) -> None:
+        break_disk(ledger)
+        end(witness)
+
+    monkeypatch.setattr(Witness, "end", end_on_a_full_disk)
+    failed = CliRunner().invoke(app, command)
+    assert isinstance(failed.exception, LivefakeError)
+    assert "was taken back" in failed.exception.problem
+    assert not out.exists()
