@@ -107,7 +107,7 @@ def test_weights_are_listed_with_their_state(
         "refine",
         "refine-int8",
     ]
-    assert [line.strip() for line in lines[1::2]] == ["ready"] * 4
+    assert [line.strip() for line in lines[1::2]] == ["ready"] * 5
     assert run("weights", "fetch") == 0
     assert capsys.readouterr().out == "All files are there and right.\n"
     monkeypatch.setenv("LIVEFAKE_CACHE", str(tmp_path / "empty"))
