@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from livefake.clock import Clock, Nanos
@@ -14,7 +14,10 @@ from livefake.errors import Busy, LivefakeError, NotFound
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.flow.timing import Timings
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Painter, Source
+from livefake.media.sound.bus import SoundBus
+from livefake.outputs import MakeOutput, OutputKind, Outputs, Taps
 from livefake.rig import Rig
 from livefake.session import Others, Session, Tally
 from livefake.studio import Studio
@@ -47,6 +50,9 @@ class Entry:
         id: for the performer's page; unguessable.
         view_key: for viewers; unguessable, and says nothing about ``id``.
         session: the session.
+        broadcast: its sink for everything that is encoded once and taken by many.
+        sound: the microphone that belongs to it.
+        outputs: its ways out beside browsers and players.
         closed: set when it has ended.
         task: runs it.
     """
@@ -54,6 +60,9 @@ class Entry:
     id: str
     view_key: str
     session: Session
+    broadcast: Broadcast
+    sound: SoundBus
+    outputs: Outputs
     closed: asyncio.Event
     task: asyncio.Task[None] = field(repr=False)
 
@@ -67,14 +76,28 @@ class Sessions:
         latency: age that a picture should not exceed, nanoseconds.
         painter: draws hold cards.
         clock: the service's monotonic clock.
+        broadcast: makes each session's.
+        makers: the outputs that there are, by kind.
     """
 
-    def __init__(self, studio: Studio, *, capacity: int, latency: Nanos, painter: Painter, clock: Clock) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        *,
+        capacity: int,
+        latency: Nanos,
+        painter: Painter,
+        clock: Clock,
+        broadcast: Callable[[], Broadcast],
+        makers: Mapping[OutputKind, MakeOutput] | None = None,
+    ) -> None:
         self.capacity = capacity
         self._studio = studio
         self._latency = latency
         self._painter = painter
         self._clock = clock
+        self._broadcast = broadcast
+        self._makers = makers or {}
         self._entries: dict[str, Entry] = {}
         self._opening = 0
 
@@ -115,10 +138,31 @@ class Sessions:
             clock=self._clock,
         )
         id = secrets.token_urlsafe(16)
-        entry = Entry(id, secrets.token_urlsafe(16), session, asyncio.Event(), asyncio.create_task(session.run()))
+        broadcast = self._broadcast()
+        session.add(broadcast)
+        sound = SoundBus()
+        outputs = Outputs(Taps(session, broadcast, sound, number), self._makers, clock=self._clock)
+        entry = Entry(
+            id=id,
+            view_key=secrets.token_urlsafe(16),
+            session=session,
+            broadcast=broadcast,
+            sound=sound,
+            outputs=outputs,
+            closed=asyncio.Event(),
+            task=asyncio.create_task(self._run(session, sound, outputs)),
+        )
         entry.task.add_done_callback(lambda task: self._ended(entry, task))
         self._entries[id] = entry
         return entry
+
+    @staticmethod
+    async def _run(session: Session, sound: SoundBus, outputs: Outputs) -> None:
+        try:
+            await session.run()
+        finally:
+            sound.close()
+            await outputs.close()
 
     def _rig(self, order: Order, number: int, observers: Sequence[Observer]) -> Rig:
         """May read a persona from disk: not for the event loop."""

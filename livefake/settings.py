@@ -55,11 +55,14 @@ class Settings:
         data: folder for what must last: the installation's key.
         host: name or address to listen on.
         port: TCP port, 0..65535; 0 takes a free one.
-        expose: must be set to listen on anything but loopback.
+        expose: must be set to listen on anything but loopback without HTTPS.
         capacity: sessions at once, 1..64.
         token: the secret in the printed address; 22 to 128 letters, digits, ``-`` and ``_``. New at each start.
         latency_ms: how old a picture may be when it is shown, 20..2000 milliseconds after it arrived.
         bitrate: bits a second of each outgoing 1280 x 720 video, 100 000..20 000 000; smaller pictures get less.
+        tls_cert: certificate chain for HTTPS, PEM; with ``tls_key``. Browsers give a page that another machine serves
+            the camera over HTTPS only.
+        tls_key: its private key, PEM, without a password.
         allowed_hosts: further names in the Host header, ``name`` (any port) or ``name:port``, for a reverse proxy.
 
     Raises:
@@ -75,7 +78,14 @@ class Settings:
     token: str = field(default_factory=new_token, repr=False)
     latency_ms: float = 120.0
     bitrate: int = 3_000_000
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
+
+    @property
+    def scheme(self) -> str:
+        """``https`` where there is a certificate, else ``http``."""
+        return "http" if self.tls_cert is None else "https"
 
     def __post_init__(self) -> None:
         _within("port", self.port, 0, 65_535)
@@ -93,10 +103,15 @@ class Settings:
                     f"An allowed host should be a name or name:port in small letters, and is {name!r}.",
                     "Write it as the browser sends it, such as live.example.org.",
                 )
-        if not (self.expose or is_loopback(self.host)):
+        if (self.tls_cert is None) != (self.tls_key is None):
             raise BadRequest(
-                f"Listening on {self.host} lets other machines reach the camera page, and that was not asked for.",
-                "Add --expose if you mean it, or leave --host out.",
+                "HTTPS needs a certificate and its key, and only one of them was given.",
+                "Give both: --tls-cert FILE --tls-key FILE.",
+            )
+        if not (self.expose or self.tls_cert or is_loopback(self.host)):
+            raise BadRequest(
+                f"Listening on {self.host} lets other machines reach the camera page, and unencrypted at that.",
+                "Give --tls-cert and --tls-key, add --expose if you mean it, or leave --host out.",
             )
 
 
@@ -111,6 +126,8 @@ class Overrides(TypedDict, total=False):
     bitrate: int | None
     cache: Path | None
     data: Path | None
+    tls_cert: Path | None
+    tls_key: Path | None
     allowed_hosts: tuple[str, ...] | None
 
 
@@ -158,5 +175,7 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "bitrate": (int, "a whole number"),
     "cache": (Path, "a folder"),
     "data": (Path, "a folder"),
+    "tls_cert": (Path, "a file"),
+    "tls_key": (Path, "a file"),
     "allowed_hosts": (_names, "names with commas between them"),
 }

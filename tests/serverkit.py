@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,11 @@ from livefake.clock import FakeClock
 from livefake.errors import BadRequest, Busy, NotFound
 from livefake.flow.timing import Timing
 from livefake.frame import Frame
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.sound.bus import Chunk, SoundBus
+from livefake.media.webrtc.bitrate import Bitrate
+from livefake.outputs import OutputKind, Outputs, Reading, Taps
 from livefake.server.app import build_app
 from livefake.server.service import Service
 from livefake.session import Others, Report, State
@@ -62,6 +66,26 @@ class QuietSink:
         return None
 
 
+class QuietOutput:
+    """A way out that sends nothing, and knows one address that it refuses."""
+
+    def __init__(self, taps: Taps, target: str) -> None:
+        del taps
+        if not target.startswith("rtmp://"):
+            raise BadRequest("The address should begin with rtmp://, and does not.")
+        self.place = target
+        self._over = asyncio.Event()
+
+    def read(self) -> Reading:
+        return Reading(frames=3, running=True)
+
+    async def run(self) -> None:
+        await self._over.wait()
+
+    async def close(self) -> None:
+        self._over.set()
+
+
 class LocalPeer:
     """A peer whose other end is the test: ``leave`` is a browser that is closed."""
 
@@ -76,6 +100,9 @@ class LocalPeer:
         if not sdp.startswith("v=0"):
             raise BadRequest("The offer should be SDP, and is not.")
         return "v=0\r\ns=answer\r\n"
+
+    def hear(self, listener: Callable[[Chunk], None]) -> None:
+        self.listener = listener
 
     async def wait_closed(self) -> None:
         await self._over.wait()
@@ -145,7 +172,14 @@ class LocalEntry:
     session: LocalSession
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     view_key: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    broadcast: Broadcast = field(default_factory=lambda: Broadcast(bitrate=Bitrate(), clock=FakeClock()))
+    sound: SoundBus = field(default_factory=SoundBus)
+    outputs: Outputs = field(init=False)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        taps = Taps(self.session, self.broadcast, self.sound, self.session.number)
+        self.outputs = Outputs(taps, {OutputKind.PUSH: QuietOutput}, clock=FakeClock())
 
 
 class LocalSessions:
@@ -212,7 +246,7 @@ class House:
             sessions=self.sessions,
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),
             performer=lambda: _kept(self.performers),
-            viewer=lambda: _kept(self.viewers),
+            viewer=lambda _: _kept(self.viewers),
             clock=self.clock,
             engine="none",
             web=_web(folder),

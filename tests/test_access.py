@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from livefake.settings import Settings
 
 TOKEN = "token-for-the-tests-0123456789"
 HOST = "127.0.0.1:8848"
+
+
+def over_https(chosen: Settings) -> Settings:
+    return replace(chosen, tls_cert=Path("cert.pem"), tls_key=Path("key.pem"))
 
 
 def settings(
@@ -40,6 +45,15 @@ def test_the_address_carries_the_token_and_can_be_opened() -> None:
     assert address(settings()) == f"http://127.0.0.1:8848/?token={TOKEN}"
     assert address(settings("::1")) == f"http://[::1]:8848/?token={TOKEN}"
     assert address(settings("0.0.0.0", expose=True)) == f"http://127.0.0.1:8848/?token={TOKEN}"
+    assert address(over_https(settings())) == f"https://127.0.0.1:8848/?token={TOKEN}"
+
+
+def test_over_https_the_cookie_is_kept_to_https_and_the_port_may_be_443() -> None:
+    door = Door(over_https(settings(port=443)))
+    assert door.set_cookie().endswith("; Secure")
+    assert "Secure" not in Door(settings()).set_cookie()
+    assert door.knows_host("127.0.0.1")
+    assert not door.knows_host("127.0.0.1:80")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8848", "localhost:8848", "LocalHost:8848", "[::1]:8848"])

@@ -29,6 +29,7 @@ from livefake.clock import FakeClock
 from livefake.errors import LivefakeError
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.coders import LowDelayH264Decoder, LowDelayH264Encoder, LowDelayVp8Encoder
+from livefake.media.webrtc.feed_track import FeedSender
 from livefake.media.webrtc.low_delay import (
     DecoderQueue,
     LowDelayReceiver,
@@ -53,6 +54,7 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
         (codecs, "H264Decoder"),
         (codecs, "H264Encoder"),
         (codecs, "Vp8Encoder"),
+        (rtcpeerconnection, "RTCRtpSender"),
         (aioice.ice, "CONSENT_INTERVAL"),
         (aioice.ice, "CONSENT_FAILURES"),
     ):
@@ -68,6 +70,7 @@ def test_installing_twice_puts_the_mended_classes_in_place_once() -> None:
     install(Bitrate(at_720p=2_000_000))
     assert vars(rtcpeerconnection)["RTCRtpReceiver"] is LowDelayReceiver
     assert vars(rtcpeerconnection)["RemoteStreamTrack"] is NewestTrack
+    assert vars(rtcpeerconnection)["RTCRtpSender"] is FeedSender
     assert isinstance(get_decoder(H264), LowDelayH264Decoder)
     assert isinstance(get_encoder(VP8), LowDelayVp8Encoder)
     encoder = get_encoder(H264)

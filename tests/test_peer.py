@@ -26,7 +26,10 @@ from aiortc.mediastreams import MediaStreamError
 from livefake.clock import Clock, FakeClock, monotonic
 from livefake.errors import BadMedia, BadRequest
 from livefake.frame import Box, Face, Frame
+from livefake.media.encode.coder import Format
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc import connection as connection_module
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.peer import CameraSource, PerformerPeer, ViewerPeer
@@ -116,14 +119,14 @@ def sealed(frame: Frame) -> Sealed:
     return Seal(1)(frame)
 
 
-async def work(peer: PerformerPeer, *viewers: ViewerPeer) -> int:
+async def work(peer: PerformerPeer, *ways_out: Sink) -> int:
     """A session in four lines; returns how many frames it saw."""
     count = 0
     async for frame in peer.source:
         count += 1
         picture = sealed(frame)
-        for way_out in (peer, *viewers):
-            way_out.sink.show(picture)
+        for way_out in (peer.sink, *ways_out):
+            way_out.show(picture)
     return count
 
 
@@ -132,6 +135,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._ends: list[Browser | PerformerPeer | ViewerPeer] = []
+        self.broadcast = Broadcast(bitrate=Bitrate(), clock=monotonic)
 
     def browser(self, direction: str, codec: str = "H264", *, sound: bool = False) -> Browser:
         return self._keep(Browser(direction, codec, sound=sound))
@@ -140,11 +144,12 @@ class Stage:
         return self._keep(PerformerPeer(clock=clock, bitrate=Bitrate()))
 
     def viewer(self) -> ViewerPeer:
-        return self._keep(ViewerPeer(clock=monotonic, bitrate=Bitrate()))
+        return self._keep(ViewerPeer(self.broadcast, bitrate=Bitrate()))
 
     async def close(self) -> None:
         for end in self._ends:
             await end.close()
+        await self.broadcast.close()
 
     def _keep(self, end: End) -> End:
         self._ends.append(end)
@@ -208,31 +213,71 @@ async def test_frames_are_stamped_with_the_clock_of_the_service(stage: Stage) ->
     await browser.close()
 
 
-async def test_a_viewer_gets_what_the_performer_gets(stage: Stage) -> None:
-    peer, watching = stage.performer(), stage.viewer()
-    browser, audience = stage.browser("sendrecv"), stage.browser("recvonly", "VP8")
-    session = asyncio.create_task(work(peer, watching))
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+async def test_viewers_get_what_the_performer_gets_from_one_encode(stage: Stage, codec: str) -> None:
+    peer, watching, another = stage.performer(), stage.viewer(), stage.viewer()
+    browser, audience, latecomer = (stage.browser(way, codec) for way in ("sendrecv", "recvonly", "recvonly"))
+    session = asyncio.create_task(work(peer, stage.broadcast))
     await browser.join(peer)
     answer = await audience.join(watching)
     assert abs(await audience.level() - SWAPPED) < 12
     assert "a=sendonly" in answer
-    assert watching.sink.name == "viewer"
+    await latecomer.join(another)
+    assert abs(await latecomer.level() - SWAPPED) < 12
+    (hub,) = stage.broadcast.hubs
+    assert hub.format == codec
+    assert [feed.name for feed in hub.feeds] == ["viewer", "viewer"]
     await audience.close()
     await asyncio.wait_for(watching.wait_closed(), 5)
+    assert abs(await latecomer.level() - SWAPPED) < 12
+    await latecomer.close()
+    await asyncio.wait_for(another.wait_closed(), 5)
+    assert stage.broadcast.hubs == ()
     assert abs(await browser.level() - SWAPPED) < 12
     await peer.close()
     await session
     await browser.close()
 
 
-async def test_sound_is_declined(stage: Stage) -> None:
+async def test_a_viewer_that_lost_a_picture_asks_the_shared_encode(stage: Stage) -> None:
+    peer, watching = stage.performer(), stage.viewer()
+    browser, audience = stage.browser("sendrecv"), stage.browser("recvonly")
+    session = asyncio.create_task(work(peer, stage.broadcast))
+    await browser.join(peer)
+    await audience.join(watching)
+    await audience.level()
+    taken = stage.broadcast.feed(Format.H264, "test")
+    first = await asyncio.wait_for(taken.take(), 5)
+    assert first is not None
+    assert first.key
+    (receiver,) = [each.receiver for each in audience.connection.getTransceivers()]
+    (sent,) = [source.source for source in receiver.getSynchronizationSources()]
+    keys = 0
+    async with asyncio.timeout(10):
+        while not keys:
+            # What a receiver does that misses something; it repeats that until it is heard.
+            await receiver._send_rtcp_pli(sent)
+            picture = await taken.take()
+            assert picture is not None
+            keys += picture.key
+    await peer.close()
+    await session
+    await browser.close()
+
+
+async def test_sound_is_taken_from_the_performer(stage: Stage) -> None:
     peer, browser = stage.performer(), stage.browser("sendonly", sound=True)
+    heard: asyncio.Queue[Chunk] = asyncio.Queue()
+    peer.hear(heard.put_nowait)
     answer = await browser.join(peer)
     video, sound = answer.split("m=")[1:]
     assert "a=recvonly" in video
-    assert "a=inactive" in sound
+    assert "a=recvonly" in sound
     assert "x-google" not in sound
     await asyncio.wait_for(anext(aiter(peer.source)), 20)
+    chunk = await asyncio.wait_for(heard.get(), 20)
+    assert chunk.samples.shape == (960, 2)
+    assert 0 < monotonic() - chunk.arrived < 5_000_000_000
     await peer.close()
     await browser.close()
 

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livefake.cli.serve import listen
+from livefake.cli.serve import listen, read_certificate
 from livefake.errors import BadRequest, Busy
 from livefake.settings import Settings, is_loopback, new_token, read_settings
 
@@ -92,9 +99,56 @@ def test_a_bad_token_is_refused_and_not_repeated() -> None:
 
 def test_listening_wider_needs_the_flag() -> None:
     assert settings("0.0.0.0", expose=True).host == "0.0.0.0"
-    with pytest.raises(BadRequest, match="not asked for") as caught:
+    with pytest.raises(BadRequest, match="unencrypted at that") as caught:
         settings("192.168.1.5")
     assert "--expose" in caught.value.remedy
+
+
+def test_https_needs_both_files_and_then_no_flag(tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    read = read_settings({"LIVEFAKE_TLS_CERT": str(cert), "LIVEFAKE_TLS_KEY": str(key), "LIVEFAKE_HOST": "192.168.1.5"})
+    assert read.scheme == "https"
+    assert settings().scheme == "http"
+    for variable in ("LIVEFAKE_TLS_CERT", "LIVEFAKE_TLS_KEY"):
+        with pytest.raises(BadRequest, match="only one of them was given"):
+            read_settings({variable: str(cert)})
+
+
+def test_a_certificate_is_read_with_its_own_key_only(tmp_path: Path) -> None:
+    (one, other), chosen = (pem_pair(tmp_path, name) for name in ("one", "other")), settings()
+    assert read_certificate(chosen) is None
+    assert read_certificate(replace(chosen, tls_cert=one[0], tls_key=one[1])) is not None
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(
+        generate_private_key(SECP256R1()).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+        )
+    )
+    for cert, key in ((one[0], other[1]), (one[0], locked), (one[0], tmp_path / "missing"), (one[1], one[1])):
+        with pytest.raises(BadRequest, match="should be a certificate and its key") as caught:
+            read_certificate(replace(chosen, tls_cert=cert, tls_key=key))
+        assert caught.value.remedy
+
+
+def pem_pair(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    key = generate_private_key(SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, SHA256())
+    )
+    cert, secret = folder / f"{name}.pem", folder / f"{name}.key"
+    cert.write_bytes(certificate.public_bytes(Encoding.PEM))
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return cert, secret
 
 
 @given(st.ip_addresses())

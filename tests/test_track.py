@@ -15,9 +15,10 @@ from livefake.clock import FakeClock
 from livefake.errors import BadMedia
 from livefake.frame import RTP_CLOCK, Box, Bytes, Face, Frame
 from livefake.media.picture import to_frame
+from livefake.media.timeline import Timeline
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.coders import LowDelayH264Encoder, LowDelayVp8Encoder
-from livefake.media.webrtc.track import SealedTrack, Timeline, TrackSink
+from livefake.media.webrtc.track import SealedTrack, TrackSink
 from livefake.trust.seal import Seal, Sealed
 
 PERFORMER = Face(Box(0, 0, 8, 8), np.zeros((468, 3), np.float32), score=1.0, presence=1.0, track=1, performer=True)

@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from livefake.settings import Settings, read_settings
 if TYPE_CHECKING:
     from livefake.server.service import Service
 
-__all__ = ["build_service", "listen", "serve"]
+__all__ = ["build_service", "listen", "read_certificate", "serve"]
 
 
 def serve(
@@ -46,11 +47,13 @@ def serve(
         bool,
         typer.Option(
             "--expose",
-            help="Allow --host to be something other than this computer alone. Whoever gets the printed address can "
-            "then use the service over the network, unencrypted; browsers give a page the camera only over HTTPS, so "
-            "put a reverse proxy with TLS in front.",
+            help="Allow --host to be something other than this computer alone, without HTTPS. Whoever gets the printed "
+            "address can then use the service over the network, and everybody on the way can read along; browsers give "
+            "a page the camera only over HTTPS, so give --tls-cert and --tls-key, or put a reverse proxy in front.",
         ),
     ] = False,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain for HTTPS, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the address in a browser.")] = False,
 ) -> None:
     """Start the service and print the address to open."""
@@ -63,7 +66,10 @@ def serve(
         cache=cache,
         allowed_hosts=tuple(name.lower() for name in allow_host) if allow_host else None,
         expose=expose,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
     )
+    certificate = read_certificate(wanted)
     console = Console(stderr=True)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("livefake").setLevel(logging.INFO)
@@ -71,7 +77,7 @@ def serve(
     with suppress(KeyboardInterrupt), listen(wanted) as listener:
         settings = dataclasses.replace(wanted, port=listener.getsockname()[1])
         service = build_service(settings, console)
-        _run(service, listener, console, open_browser=open_browser)
+        _run(service, listener, console, certificate, open_browser=open_browser)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -110,6 +116,7 @@ def build_service(settings: Settings, console: Console) -> Service:
     """
     from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos
+    from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
@@ -127,10 +134,11 @@ def build_service(settings: Settings, console: Console) -> Service:
             latency=nanos(settings.latency_ms),
             painter=CardPainter(),
             clock=monotonic,
+            broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic),
         ),
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
-        viewer=lambda: ViewerPeer(clock=monotonic, bitrate=bitrate),
+        viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate),
         clock=monotonic,
         engine=studio.engine,
         web=web_folder(),
@@ -139,7 +147,38 @@ def build_service(settings: Settings, console: Console) -> Service:
     )
 
 
-def _run(service: Service, listener: socket.socket, console: Console, *, open_browser: bool) -> None:
+def read_certificate(settings: Settings) -> ssl.SSLContext | None:
+    """Read certificate and key for HTTPS before anything is loaded, so that a wrong one is told at once.
+
+    Returns:
+        A context for TLS 1.2 and later; None where the settings name no certificate.
+
+    Raises:
+        BadRequest: a file cannot be read, or certificate and key do not belong together.
+    """
+    if settings.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # An empty password: a key that needs one is refused, where OpenSSL would ask on the terminal.
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or error.__class__.__name__
+        raise BadRequest(
+            f"{settings.tls_cert} and {settings.tls_key} should be a certificate and its key in PEM: {reason}.",
+            "Give the files that your certificate authority made, the key without a password.",
+        ) from error
+    return context
+
+
+def _run(
+    service: Service,
+    listener: socket.socket,
+    console: Console,
+    certificate: ssl.SSLContext | None,
+    *,
+    open_browser: bool,
+) -> None:
     import uvicorn
 
     from livefake.server.access import address
@@ -157,6 +196,7 @@ def _run(service: Service, listener: socket.socket, console: Console, *, open_br
         lifespan="on",
         # Requests that are being answered get this second, sessions then get ``livefake.server.app.GRACE``.
         timeout_graceful_shutdown=1,
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate,
     )
     url = address(service.settings)
 

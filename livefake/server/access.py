@@ -31,12 +31,12 @@ from livefake.settings import Settings
 __all__ = ["AccessGuard", "Asked", "Door", "address"]
 
 _OPEN: Final = re.compile(
-    rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/whep/[^/]+(/[^/]+)?"
+    rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/ts/[^/]+|/whep/[^/]+(/[^/]+)?"
     r"|/enrol/[^/]+|/api/enrol/[^/]+(/[^/]+(/signature)?)?"
     r"|/grant/[^/]+|/api/grant/[^/]+(/export|/revocation)?"
 )
-"""Paths that need no token. For a view or WHEP address, an invitation and a subject's own link, the unguessable key in
-it is the permission."""
+"""Paths that need no token. For a view, WHEP or feed address, an invitation and a subject's own link, the unguessable
+key in it is the permission."""
 
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -46,7 +46,7 @@ _WILDCARDS: Final = frozenset({"0.0.0.0", "::"})
 def address(settings: Settings) -> str:
     """The address to open in a browser, token included. To be shown to the person who started livefake only."""
     host = "127.0.0.1" if settings.host in _WILDCARDS else _as_in_url(settings.host)
-    return f"http://{host}:{settings.port}/?token={settings.token}"
+    return f"{settings.scheme}://{host}:{settings.port}/?token={settings.token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,9 @@ class Door:
         self._names = frozenset({"localhost", "127.0.0.1", "[::1]", _as_in_url(settings.host)})
         self._configured = frozenset(settings.allowed_hosts)
         self._any_address = settings.host in _WILDCARDS
+        self._default_port = "443" if settings.scheme == "https" else "80"
+        # A cookie that was set over HTTPS never travels without it.
+        self._secure = "; Secure" if settings.scheme == "https" else ""
         # Cookies do not tell ports apart: two services on one computer need two names.
         self.cookie = f"livefake-{settings.port}"
 
@@ -78,7 +81,7 @@ class Door:
         match = _HOST.fullmatch(host.lower())
         if match is None:
             return False
-        name, port = match["name"], match["port"] or "80"
+        name, port = match["name"], match["port"] or self._default_port
         if name in self._configured or f"{name}:{port}" in self._configured:
             return True
         # An address in digits cannot be rebound, so where we listen on all addresses each of them is good.
@@ -115,7 +118,7 @@ class Door:
 
     def set_cookie(self) -> str:
         """The Set-Cookie header that remembers the token until the browser is closed."""
-        return f"{self.cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/"
+        return f"{self.cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/{self._secure}"
 
     def _has_token(self, headers: Mapping[str, str]) -> bool:
         scheme, _, credentials = headers.get("authorization", "").partition(" ")

@@ -18,7 +18,7 @@ from livefake.server.access import AccessGuard, Door
 from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, enrol, grant, pages, people, sessions, whep
+from livefake.server.routes import about, enrol, feed, grant, outputs, pages, people, sessions, whep
 from livefake.server.service import Service
 
 __all__ = ["GRACE", "LIMITS", "build_app"]
@@ -75,7 +75,7 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, whep, people, enrol, grant, pages):
+    for module in (about, sessions, outputs, whep, feed, people, enrol, grant, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app

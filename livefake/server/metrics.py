@@ -6,6 +6,7 @@ slowest, because an average would hide the one that stutters.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from livefake.flow.timing import Timing
+from livefake.outputs import OutputReport
 from livefake.server.rooms import Rooms
 from livefake.session import Report
 
@@ -50,6 +52,7 @@ class RoomsCollector(Collector):
         for outcome in _OUTCOMES:
             frames.add_metric((outcome,), counts[outcome])
         yield frames
+        yield from _outputs([report for room in self._rooms for report in room.entry.outputs.reports()])
         yield from _frame_times(reports)
         yield from _stage_times(reports)
 
@@ -59,6 +62,26 @@ def metrics_text(rooms: Rooms) -> bytes:
     registry = CollectorRegistry()
     registry.register(RoomsCollector(rooms))
     return generate_latest(registry)
+
+
+def _outputs(reports: Sequence[OutputReport]) -> Iterator[Metric]:
+    running = GaugeMetricFamily("livefake_outputs", "Outputs of all open sessions.", labels=("kind", "state"))
+    for (kind, state), count in sorted(Counter((report.kind, report.state) for report in reports).items()):
+        running.add_metric((kind, state), count)
+    frames = GaugeMetricFamily(
+        "livefake_output_frames", "Pictures of the open sessions' outputs.", labels=("kind", "outcome")
+    )
+    bitrate = GaugeMetricFamily("livefake_output_bits_per_second", "What outputs send or write.", labels=("kind",))
+    delay = GaugeMetricFamily(
+        "livefake_output_delay_milliseconds", "From the camera's picture to the slowest output's.", labels=("kind",)
+    )
+    for kind in sorted({report.kind for report in reports}):
+        those = [report for report in reports if report.kind is kind]
+        frames.add_metric((kind, "sent"), sum(report.frames for report in those))
+        frames.add_metric((kind, "dropped"), sum(report.dropped for report in those))
+        bitrate.add_metric((kind,), sum(report.bitrate for report in those))
+        delay.add_metric((kind,), max(report.delay_ms for report in those))
+    yield from (running, frames, bitrate, delay)
 
 
 def _frame_times(reports: Sequence[Report]) -> Iterator[Metric]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from livefake.enrolment import Sound
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
+from livefake.media.sound.bus import Chunk, SoundBus
+from livefake.outputs import Outputs
 from livefake.session import Others, Report
 from livefake.sessions import Order
 
-__all__ = ["OpenSession", "PerformerPort", "Port", "RunningSession", "SessionBook", "SubjectPort", "ViewerPort"]
+__all__ = ["OpenSession", "PerformerPort", "RunningSession", "SessionBook", "SubjectPort", "ViewerPort"]
 
 
-class Port(Protocol):
-    """A WebRTC connection."""
+class ViewerPort(Protocol):
+    """A WebRTC connection that carries finished pictures to one viewer."""
 
     async def accept(self, sdp: str) -> str:
         """Negotiate: the browser's offer in, the answer out.
@@ -34,15 +37,8 @@ class Port(Protocol):
         ...
 
 
-class ViewerPort(Port, Protocol):
-    """A WebRTC connection that carries finished pictures to one viewer."""
-
-    @property
-    def sink(self) -> Sink: ...
-
-
-class SubjectPort(Port, Protocol):
-    """A WebRTC connection that brings camera and microphone of a person who is asked for consent."""
+class SubjectPort(ViewerPort, Protocol):
+    """A WebRTC connection that brings camera and microphone of a person who is asked for consent; nothing goes back."""
 
     @property
     def source(self) -> Source: ...
@@ -52,10 +48,17 @@ class SubjectPort(Port, Protocol):
 
 
 class PerformerPort(ViewerPort, Protocol):
-    """A WebRTC connection that also brings the camera."""
+    """A WebRTC connection that brings the camera and takes the pictures back."""
+
+    @property
+    def sink(self) -> Sink: ...
 
     @property
     def source(self) -> Source: ...
+
+    def hear(self, listener: Callable[[Chunk], None]) -> None:
+        """Hand the microphone's sound to somebody from now on, where the browser sends any."""
+        ...
 
 
 class RunningSession(Protocol):
@@ -89,6 +92,15 @@ class OpenSession(Protocol):
 
     @property
     def session(self) -> RunningSession: ...
+
+    @property
+    def broadcast(self) -> Broadcast: ...
+
+    @property
+    def outputs(self) -> Outputs: ...
+
+    @property
+    def sound(self) -> SoundBus: ...
 
     @property
     def closed(self) -> asyncio.Event: ...

@@ -11,14 +11,18 @@ from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 from livefake.errors import Busy, NotFound
+from livefake.media.encode.coder import Format
+from livefake.media.encode.feed import Feed
+from livefake.media.encode.hub import Broadcast
+from livefake.media.sound.bus import SoundTap
 from livefake.server.ports import OpenSession, PerformerPort, SessionBook, ViewerPort
 from livefake.session import Report
 from livefake.sessions import Order
 
 __all__ = ["VIEWERS", "Room", "Rooms"]
 
-VIEWERS: Final = 2
-"""Viewers that one session may have at once."""
+VIEWERS: Final = 32
+"""Viewers that one session may have at once: each costs little, as they share one encode, but not nothing."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -40,11 +44,11 @@ class Room:
         """Return when the performer has gone or the session has ended."""
         await _first(self._performer.wait_closed(), self.entry.closed.wait())
 
-    async def admit(self, connect: Callable[[], ViewerPort], offer: str) -> tuple[str, str]:
+    async def admit(self, connect: Callable[[Broadcast], ViewerPort], offer: str) -> tuple[str, str]:
         """Connect a viewer.
 
         Args:
-            connect: makes an unconnected peer.
+            connect: makes an unconnected peer from what is to be watched.
             offer: the viewer's SDP offer.
 
         Returns:
@@ -61,14 +65,13 @@ class Room:
             )
         name = secrets.token_urlsafe(12)
         # The place is taken before the first await, or two offers at once could both pass the check above.
-        viewer = self._viewers[name] = connect()
+        viewer = self._viewers[name] = connect(self.entry.broadcast)
         async with AsyncExitStack() as undo:
             undo.callback(self._viewers.pop, name, None)
             undo.push_async_callback(viewer.close)
             answer = await viewer.accept(offer)
             if self.entry.closed.is_set():
                 raise NotFound("The session ended while the viewer connected.", "Open the new session's viewer link.")
-            self.entry.session.add(viewer.sink)
             waiting = asyncio.create_task(self._wait_for(name, viewer))
             self._waiting.add(waiting)
             waiting.add_done_callback(self._waiting.discard)
@@ -79,7 +82,7 @@ class Room:
         """Disconnect a viewer; one that has left already is left alone."""
         viewer = self._viewers.pop(name, None)
         if viewer is not None:
-            await _quietly(self.entry.session.remove(viewer.sink), viewer.close())
+            await _quietly(viewer.close())
 
     async def close(self) -> None:
         """Disconnect everybody."""
@@ -104,11 +107,15 @@ class Rooms:
     Args:
         sessions: the sessions themselves.
         performer: makes an unconnected peer for a performer.
-        viewer: makes an unconnected peer for a viewer.
+        viewer: makes an unconnected peer for a viewer of what it is given.
     """
 
     def __init__(
-        self, sessions: SessionBook, *, performer: Callable[[], PerformerPort], viewer: Callable[[], ViewerPort]
+        self,
+        sessions: SessionBook,
+        *,
+        performer: Callable[[], PerformerPort],
+        viewer: Callable[[Broadcast], ViewerPort],
     ) -> None:
         self._sessions = sessions
         self._performer = performer
@@ -166,6 +173,7 @@ class Rooms:
                 entry = await self._sessions.open(order, peer.source)
                 undo.push_async_callback(self._end, entry.id)
                 entry.session.add(peer.sink)
+                peer.hear(entry.sound.put)
                 room = self._rooms[entry.id] = Room(entry, peer)
                 task = asyncio.create_task(self._attend(room))
                 self._tasks.add(task)
@@ -195,6 +203,28 @@ class Rooms:
         if not room.has(viewer):
             raise NotFound("This viewer has already left.")
         await room.dismiss(viewer)
+
+    def tap(self, key: str, name: str) -> tuple[Feed, SoundTap | None]:
+        """Picture and sound of the session with that view key, for a reader that is no browser.
+
+        Args:
+            key: of the session.
+            name: of the reader's kind, for people.
+
+        Returns:
+            Pictures in H.264; sound, where there is any.
+
+        Raises:
+            Busy: the session has all the readers it may have.
+            NotFound: there is no such session.
+        """
+        entry = self._room(key).entry
+        if sum(feed.name == name for hub in entry.broadcast.hubs for feed in hub.feeds) >= VIEWERS:
+            raise Busy(
+                f"A session has at most {VIEWERS} readers of its feed, and this one has them.", "Close one first."
+            )
+        sound = entry.sound.tap(name) if entry.sound.present else None
+        return entry.broadcast.feed(Format.H264, name), sound
 
     def knows(self, key: str) -> None:
         """Check a view key.

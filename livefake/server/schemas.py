@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from livefake.flow.timing import Timing
+from livefake.outputs import OutputKind, OutputReport, OutputState
 from livefake.server.notice import Notice
 from livefake.session import Others, Report, State
 from livefake.swap.persona import PersonaCard
@@ -20,6 +22,8 @@ __all__ = [
     "NoticeText",
     "Offer",
     "Opened",
+    "OutputEntry",
+    "OutputOrder",
     "PersonaEntry",
     "ProblemBody",
     "ProblemText",
@@ -210,3 +214,31 @@ class SessionState(Told):
             quality=report.quality,
             queue_depth=report.queue_depth,
         )
+
+
+class OutputOrder(Asked):
+    """An output to start."""
+
+    kind: OutputKind
+    target: str = Field(default="", max_length=2048, description="An address, a name, or nothing, as the kind needs.")
+
+
+class OutputEntry(Told):
+    """An output at this moment."""
+
+    id: str
+    kind: OutputKind
+    place: str
+    state: OutputState
+    frames: int
+    dropped: int
+    fps: float
+    bitrate: int
+    delay_ms: float
+    restarts: int
+    problem: str
+
+    @classmethod
+    def of(cls, report: OutputReport) -> OutputEntry:
+        """The report as the page shows it."""
+        return cls(**asdict(report))

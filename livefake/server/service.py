@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from livefake.clock import Clock
 from livefake.errors import NotFound
+from livefake.media.encode.hub import Broadcast
 from livefake.server.notice import NOTICE, Notice
 from livefake.server.people import People
 from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
@@ -30,7 +31,7 @@ class Service:
         sessions: the sessions, without their connections.
         personas: what can be worn.
         performer: makes an unconnected peer for a performer.
-        viewer: makes an unconnected peer for a viewer.
+        viewer: makes an unconnected peer for a viewer of what it is given.
         clock: the service's monotonic clock.
         engine: what runs the networks, for people.
         web: folder of the browser pages.
@@ -44,7 +45,7 @@ class Service:
     sessions: SessionBook
     personas: tuple[PersonaCard, ...]
     performer: Callable[[], PerformerPort]
-    viewer: Callable[[], ViewerPort]
+    viewer: Callable[[Broadcast], ViewerPort]
     clock: Clock
     engine: str
     web: Path

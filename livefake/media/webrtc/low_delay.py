@@ -8,6 +8,7 @@ What is mended, and the class that does it (the coders stand in ``coders.py``):
     H264Encoder          x264 at its default preset; a new rate makes a new coder   LowDelayH264Encoder
     Vp8Encoder           slow settings; a new rate makes a new coder                LowDelayVp8Encoder
     H264Decoder          may hold pictures back to reorder them                     LowDelayH264Decoder
+    RTCRtpSender         a shared encode never hears of a key frame that is missing FeedSender
     aioice consent       a vanished browser is noticed after half a minute          install
 
 Most of these are private to aiortc, so the version is pinned and checked.
@@ -34,6 +35,7 @@ from livefake.errors import LivefakeError
 from livefake.frame import RTP_CLOCK
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.coders import LowDelayH264Decoder, LowDelayH264Encoder, LowDelayVp8Encoder
+from livefake.media.webrtc.feed_track import FeedSender
 
 __all__ = [
     "AIORTC",
@@ -75,6 +77,7 @@ def install(bitrate: Bitrate) -> None:
     _check_internals()
     mends = (
         (rtcpeerconnection, "RTCRtpReceiver", LowDelayReceiver),
+        (rtcpeerconnection, "RTCRtpSender", FeedSender),
         (rtcpeerconnection, "RemoteStreamTrack", NewestTrack),
         (codecs, "H264Decoder", LowDelayH264Decoder),
         (codecs, "H264Encoder", partial(LowDelayH264Encoder, bitrate)),

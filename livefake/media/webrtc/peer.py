@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import av
-from aiortc import MediaStreamTrack, RTCRtpSender
+from aiortc import MediaStreamTrack, RTCRtpCodecCapability, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 
 from livefake.clock import Clock, Nanos
 from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import Frame
+from livefake.media.encode.feed import Feed
+from livefake.media.encode.hub import Broadcast
 from livefake.media.picture import to_frame
+from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
-from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred
+from livefake.media.webrtc.feed_track import FeedTrack
+from livefake.media.webrtc.microphone import Microphone
+from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, wanted_format
 from livefake.media.webrtc.track import SealedTrack, TrackSink
 
 __all__ = ["CameraSource", "PerformerPeer", "ViewerPeer"]
@@ -65,33 +70,32 @@ class CameraSource:
 class _Peer(Connection):
     """What both kinds share beside the connection: a track of sealed pictures."""
 
-    def __init__(self, name: str, directions: frozenset[str], *, clock: Clock, bitrate: Bitrate) -> None:
+    def __init__(self, name: str, directions: frozenset[str], *, bitrate: Bitrate) -> None:
         super().__init__(name, bitrate=bitrate)
         self._directions = directions
-        self._track = SealedTrack(clock)
-        self._sink = TrackSink(name, self._track)
-
-    @property
-    def sink(self) -> TrackSink:
-        """Where sealed pictures leave."""
-        return self._sink
 
     def _prepare(self, sdp: str) -> None:
         check_offer(sdp, self._directions)
-        transceiver = self._connection.addTransceiver(self._track, self._direction())
-        transceiver.setCodecPreferences(preferred(RTCRtpSender.getCapabilities("video").codecs))
+        track, codecs = self._outgoing(sdp, preferred(RTCRtpSender.getCapabilities("video").codecs))
+        transceiver = self._connection.addTransceiver(track, self._direction())
+        transceiver.setCodecPreferences(codecs)
 
     def _settle(self) -> None:
         for other in self._connection.getTransceivers():
             if other.kind == "audio":
-                other.direction = "inactive"
+                other.direction = self._sound_direction()
 
     def _direction(self) -> str:
         return "sendonly"
 
-    async def _release(self) -> None:
-        await self._sink.close()
-        await super()._release()
+    def _sound_direction(self) -> str:
+        return "inactive"
+
+    def _outgoing(
+        self, sdp: str, codecs: list[RTCRtpCodecCapability]
+    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
+        """The track of sealed pictures for an offer, and the codecs it may be sent with, best first."""
+        raise NotImplementedError
 
 
 class PerformerPeer(_Peer):
@@ -103,9 +107,12 @@ class PerformerPeer(_Peer):
     """
 
     def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("browser", PERFORMER, clock=clock, bitrate=bitrate)
+        super().__init__("browser", PERFORMER, bitrate=bitrate)
+        self._track = SealedTrack(clock)
+        self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
-        self._pump: asyncio.Task[None] | None = None
+        self._microphone = Microphone(clock)
+        self._pumps: list[asyncio.Task[None]] = []
         self._connection.on("track", self._receive)
 
     @property
@@ -113,12 +120,31 @@ class PerformerPeer(_Peer):
         """Unswapped pictures from the browser."""
         return self._source
 
+    @property
+    def sink(self) -> TrackSink:
+        """Where sealed pictures leave."""
+        return self._sink
+
+    def hear(self, listener: Callable[[Chunk], None]) -> None:
+        """Hand the microphone's sound to somebody from now on, where the browser sends any."""
+        self._microphone.hear(listener)
+
     def _direction(self) -> str:
         return "sendrecv"
 
+    def _sound_direction(self) -> str:
+        return "recvonly"
+
+    def _outgoing(
+        self, sdp: str, codecs: list[RTCRtpCodecCapability]
+    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
+        return self._track, codecs
+
     def _receive(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            self._pump = asyncio.create_task(self._take_pictures(track), name="browser camera")
+            self._pumps.append(asyncio.create_task(self._take_pictures(track), name="browser camera"))
+        else:
+            self._pumps.append(asyncio.create_task(self._microphone.run(track), name="browser microphone"))
 
     async def _take_pictures(self, track: MediaStreamTrack) -> None:
         """Stamp each picture as soon as the decoder hands it out. A camera that ends takes the peer with it."""
@@ -132,20 +158,38 @@ class PerformerPeer(_Peer):
             self._leave()
 
     async def _release(self) -> None:
+        await self._sink.close()
         await self._source.close()
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
         await super()._release()
 
 
 class ViewerPeer(_Peer):
-    """A browser that only watches: the clean page that OBS opens.
+    """Somebody who only watches: the clean page that OBS opens, or a WHEP player.
+
+    It encodes nothing itself: all viewers of one format share one encode.
 
     Args:
-        clock: places cards in time.
+        broadcast: of the session that is watched.
         bitrate: what the picture aims for.
     """
 
-    def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("viewer", VIEWER, clock=clock, bitrate=bitrate)
+    def __init__(self, broadcast: Broadcast, *, bitrate: Bitrate) -> None:
+        super().__init__("viewer", VIEWER, bitrate=bitrate)
+        self._broadcast = broadcast
+        self._feed: Feed | None = None
+
+    def _outgoing(
+        self, sdp: str, codecs: list[RTCRtpCodecCapability]
+    ) -> tuple[MediaStreamTrack, list[RTCRtpCodecCapability]]:
+        format = wanted_format(sdp)
+        self._feed = self._broadcast.feed(format, self._name)
+        kinds = {f"video/{format}".lower(), "video/rtx"}
+        return FeedTrack(self._feed), [codec for codec in codecs if codec.mimeType.lower() in kinds]
+
+    async def _release(self) -> None:
+        if self._feed is not None:
+            self._feed.close()
+        await super()._release()

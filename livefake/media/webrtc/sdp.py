@@ -9,9 +9,10 @@ from typing import Final, Protocol, TypeVar
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from livefake.errors import BadRequest
+from livefake.media.encode.coder import Format
 from livefake.media.webrtc.bitrate import Bitrate
 
-__all__ = ["PERFORMER", "VIEWER", "check_offer", "preferred", "with_bitrates"]
+__all__ = ["PERFORMER", "VIEWER", "check_offer", "preferred", "wanted_format", "with_bitrates"]
 
 PERFORMER: Final = frozenset({"sendrecv", "sendonly"})
 """Directions of the video in the offer of somebody who sends a camera."""
@@ -121,6 +122,19 @@ def _rank(codec: Codec) -> int | None:
     if kind == "video/h264" and codec.parameters.get("packetization-mode") == "1":
         return 0 if str(codec.parameters.get("profile-level-id", "")).lower().startswith("42e0") else 1
     return {"video/vp8": 2, "video/rtx": 3}.get(kind)
+
+
+def wanted_format(offer: str) -> Format:
+    """What a checked offer can show: H264 in packetization mode 1 (RFC 6184) where it is offered, else VP8.
+
+    Args:
+        offer: passed ``check_offer``.
+    """
+    for section in SessionDescription.parse(offer).media:
+        for codec in section.rtp.codecs:
+            if section.kind == "video" and _rank(codec) in (0, 1):
+                return Format.H264
+    return Format.VP8
 
 
 def with_bitrates(answer: str, bitrate: Bitrate) -> str:

@@ -1,0 +1,1 @@
+"""Encoding once for many: sealed pictures in, encoded ones out to any number of takers."""

@@ -1,0 +1,1 @@
+"""The microphone's way through: untouched, in step with the picture."""
