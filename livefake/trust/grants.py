@@ -188,12 +188,23 @@ class GrantBook:
             ConsentError: a grant is damaged.
             LivefakeError: a template is damaged.
         """
-        near: list[tuple[float, str, Grant]] = []
+        away = {id: distance(embedding, template) for id, (template, _) in self.faces().items()}
+        nearest = min(away, key=lambda id: (away[id], id), default=None)
+        return None if nearest is None or not away[nearest] < SAME_PERSON else self.find(nearest)
+
+    def faces(self) -> dict[str, tuple[Floats, str]]:
+        """The template, (128,) float32, and its salted hash of every grant that was not revoked, by the grant's id.
+
+        Raises:
+            ConsentError: a grant is damaged.
+            LivefakeError: a template is damaged.
+        """
+        found: dict[str, tuple[Floats, str]] = {}
         for grant in self:
             template = None if self.revoked(grant.id) else self.templates.load(grant.id, grant.template)
-            if template is not None and (apart := distance(embedding, template)) < SAME_PERSON:
-                near.append((apart, grant.id, grant))
-        return min(near)[2] if near else None
+            if template is not None:
+                found[grant.id] = template, grant.template
+        return found
 
     def export(self, id: str, path: Path) -> None:
         """Write a grant to one file, for its subject or another folder; the template stays here.
