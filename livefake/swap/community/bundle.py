@@ -6,6 +6,7 @@ Names in it lead nowhere: nothing is unpacked, and only files that a pack may ha
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -40,6 +41,18 @@ _IGNORED: Final = frozenset(
 _ENTRIES: Final = 64
 _SIDES: Final = (256, 2048)
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
+_DAMAGE: Final = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+)
+"""What reading a damaged archive raises; an unknown way of packing is a ``RuntimeError`` too."""
 _REMEDY: Final = "Bring a pack as livefake train persona makes it."
 
 
@@ -61,7 +74,7 @@ def read_bundle(path: Path) -> dict[str, bytes]:
             raise ValueError("face.png is not in it")
         if "refine-int8.onnx" in found and "refine.onnx" not in found:
             raise ValueError("it has an int8 network without the float16 one")
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+    except _DAMAGE as error:
         raise BadPersona(f"The pack {path} cannot be taken: {error}.", _REMEDY) from error
     return found
 
