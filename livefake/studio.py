@@ -41,6 +41,7 @@ from livefake.trust.packs import check_pack
 from livefake.trust.probe import Verdict
 from livefake.trust.prober import Prober
 from livefake.trust.rehearsal import Sight, Wearing
+from livefake.trust.shipped import is_shipped
 from livefake.trust.watermark import Payload
 
 __all__ = ["Studio"]
@@ -98,7 +99,11 @@ class Studio:
         self._brought: dict[str, Engine] = {}
         self._lock = threading.Lock()
         self._prober = Prober(
-            lambda: self._grants, cache, networks=self.networks, performers=lambda id: performers(models, without=id)
+            lambda: self._grants,
+            cache,
+            networks=self.networks,
+            # Of one that comes with livefake it is known what it does: one look keeps a first change of persona short.
+            performers=lambda card: performers(models, without=card.id, one=is_shipped(card)),
         )
 
     @property

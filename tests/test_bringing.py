@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from tests.grantkit import DURING, SERVICE, enter, person_pack, persona_face
 from tests.identity import descriptor, distance
 from tests.modelmaker import dfm_model, drawn_face, oval, persona_dfm, write_model
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -42,9 +41,7 @@ def packs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def people(
-    studio: Studio, book: GrantBook, packs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Studio]:
+def people(studio: Studio, book: GrantBook, packs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     """The studio with a book and packs of this test's own."""
     monkeypatch.setattr(studio, "_grants", book)
     monkeypatch.setattr(studio, "_more", (packs,))

@@ -22,12 +22,13 @@ _PORTRAITS: Final = ("edgar", "amparo", "ravi")
 _SIDE: Final = 512
 
 
-def performers(models: Path, *, without: str = "") -> list[Frame]:
+def performers(models: Path, *, without: str = "", one: bool = False) -> list[Frame]:
     """Pictures of one performer each.
 
     Args:
         models: folder with the demo clip and the personas.
         without: id of a persona that must not perform as itself.
+        one: whether the clip's first frame is enough.
 
     Raises:
         BadMedia: the clip or a picture is missing or damaged.
@@ -38,6 +39,8 @@ def performers(models: Path, *, without: str = "") -> list[Frame]:
         for number, frame in enumerate(frames):
             if number in _MOMENTS:
                 found.append(frame)
+            if one and found:
+                return found
             if number == _MOMENTS[-1]:
                 break
     for name in _PORTRAITS:

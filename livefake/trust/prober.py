@@ -39,7 +39,7 @@ class Prober:
         book: gives the grants; None where there are none, and so nobody to compare with.
         cache: folder that may be written.
         networks: a detector and a landmark network.
-        performers: pictures of fictional performers, for a persona's id.
+        performers: pictures of fictional performers, for a persona.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Prober:
         cache: Path,
         *,
         networks: Callable[[], tuple[Detector, LandmarkNet]],
-        performers: Callable[[str], Sequence[Frame]],
+        performers: Callable[[PersonaCard], Sequence[Frame]],
     ) -> None:
         self._book = book
         self._cache = cache
@@ -141,7 +141,7 @@ class Prober:
             swapper, finisher = dress()
             wearing = Wearing(detector, landmarks, swapper, finisher)
             look = Rehearsal(detector, landmarks, identity)
-            return look(wearing, self._performers(card.id), _pictures(card))
+            return look(wearing, self._performers(card), _pictures(card))
         except EngineError as error:
             raise ConsentError(
                 f"{card.title} cannot be tried on, so nobody can tell whose face it is. {error.problem}", error.remedy
