@@ -4,13 +4,15 @@
     |-- BadInput            what came from outside cannot be used
     |   |-- BadMedia        a file, a stream, a picture
     |   |-- BadPersona      a persona pack
-    |   `-- BadRequest      an SDP, a JSON body, a setting
+    |   |-- BadRequest      an SDP, a JSON body, a setting
+    |   `-- TooLarge        an upload
     |-- WeightsError        a model file is missing, changed or cannot be fetched
     |-- EngineError         a model cannot be loaded or run
     |-- ConsentError        somebody's yes is missing, void or out of scope
     |-- SealError           a picture that is not swapped, labelled and marked was offered to a sink
     |-- NotFound            no such session, persona or page
     `-- Busy                every place is taken
+        `-- TooOften        somebody asks more than their share
 
 The text of an error is one sentence for the person in front of the screen: what was expected and what
 came. ``remedy`` says what to do next. Anything else that is raised is a bug.
@@ -29,6 +31,8 @@ __all__ = [
     "LivefakeError",
     "NotFound",
     "SealError",
+    "TooLarge",
+    "TooOften",
     "WeightsError",
 ]
 
@@ -66,6 +70,10 @@ class BadRequest(BadInput):
     """An SDP, a JSON body or a setting does not fit."""
 
 
+class TooLarge(BadInput):
+    """What came is longer than it may be."""
+
+
 class WeightsError(LivefakeError):
     """A model file is missing, changed, or could not be fetched."""
 
@@ -88,3 +96,16 @@ class NotFound(LivefakeError):
 
 class Busy(LivefakeError):
     """Every place is taken."""
+
+
+class TooOften(Busy):
+    """Somebody asks for something costly more often than their share.
+
+    Args:
+        problem, remedy: see ``LivefakeError``.
+        wait: seconds until the next request is answered.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", *, wait: float) -> None:
+        super().__init__(problem, remedy)
+        self.wait = wait

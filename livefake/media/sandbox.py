@@ -1,0 +1,282 @@
+"""Looking into files that come from strangers: a program with hard limits decodes them, and only luma comes back.
+
+A decoder that is talked into something by a crafted file can do little there: it may open nothing, connect nowhere,
+start nothing, and it ends with its memory, its time or its deadline. Its pictures come through a pipe that holds some
+kilobytes, so a decoder that is faster than its reader waits.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+import numpy as np
+
+from livefake.clock import Clock, Nanos, milliseconds
+from livefake.errors import BadMedia, TooLarge
+from livefake.frame import Bytes
+from livefake.media.decoding import HEADER, Fault, Order, Tag
+from livefake.media.sniff import HEAD, Kind, claimed_size, sniff
+
+__all__ = ["Limits", "Sandbox", "Sight", "read_kind"]
+
+_LOOKS: Final = "JPEG, PNG, WebP, GIF, MP4, QuickTime, Matroska, WebM, AVI, Ogg or MPEG-TS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """With what a foreign file must manage.
+
+    Attributes:
+        size: bytes of the file.
+        pixels: of one picture.
+        seconds: of a clip.
+        memory: bytes that the decoder may take beside its own code.
+        cpu: seconds of processor time for the decoder.
+        wall: seconds from its start to its last picture, however slow its reader is.
+    """
+
+    size: int = 8 << 30
+    pixels: int = 1 << 26
+    seconds: float = 12 * 3600.0
+    memory: int = 1 << 30
+    cpu: int = 20
+    wall: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """One picture of a foreign file.
+
+    Attributes:
+        place: which place of the clip it belongs to, from 0; the pictures of one place follow each other.
+        seconds: from the clip's beginning.
+        luma: (height, width) uint8, upright.
+    """
+
+    place: int
+    seconds: float
+    luma: Bytes
+
+
+def read_kind(source: Path, limits: Limits, name: str | None = None) -> Kind:
+    """Check everything about a file that can be told without decoding it.
+
+    Args:
+        source: the file.
+        limits: with what it must manage.
+        name: what it is called in sentences; None takes its own name.
+
+    Raises:
+        BadMedia: it cannot be read, or is nothing that can be looked at, or its picture is too large.
+        TooLarge: it is longer than it may be.
+    """
+    name = name or source.name
+    try:
+        if not source.exists():
+            raise BadMedia(f"{name} should be a picture or a clip, and there is no such file.", "Check the name.")
+        # A pipe or a device would make whoever opens it wait, or never end.
+        if not source.is_file():
+            raise BadMedia(f"{name} should be a picture or a clip, and is no file.", "Name a file.")
+        with source.open("rb") as file:
+            return _kind(name, file, limits)
+    except OSError as error:
+        raise BadMedia(f"{name} cannot be read: {error.strerror}.", "Make the file readable.") from error
+
+
+class Sandbox:
+    """A foreign file, open for looking.
+
+    Iterating gives its ``Sight``s once, in the order of time; leaving the context ends the decoder at once.
+
+    >>> with Sandbox(path, clock=monotonic) as file:  # doctest: +SKIP
+    ...     for sight in file:
+    ...         print(sight.place, sight.luma.shape)
+
+    Args:
+        source: the file.
+        looks: in how many places of a clip to look, from 1; a still is one place.
+        limits: with what it must manage.
+        clock: the deadline is counted on it.
+        name: what the file is called in sentences; None takes its own name.
+
+    Raises:
+        BadMedia: see ``read_kind``; entering and iterating raise it too, when the decoder refuses or fails.
+        TooLarge: the file is longer than it may be.
+    """
+
+    def __init__(
+        self, source: Path, *, clock: Clock, looks: int = 3, limits: Limits | None = None, name: str | None = None
+    ) -> None:
+        self._limits = limits or Limits()
+        self.kind = read_kind(source, self._limits, name)
+        self.seconds = 0.0
+        self.size = (0, 0)
+        self._source = source
+        self._name = name or source.name
+        self._looks = looks
+        self._clock = clock
+        self._deadline: Nanos = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        limits = self._limits
+        order = Order(
+            demuxer=self.kind.demuxer,
+            still=self.kind.still,
+            looks=self._looks,
+            pixels=limits.pixels,
+            seconds=limits.seconds,
+            memory=limits.memory,
+            cpu=limits.cpu,
+        )
+        self._deadline = self._clock() + round(limits.wall * 1e9)
+        try:
+            with self._source.open("rb") as file:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "livefake.media.decoding", order.text()],
+                    stdin=file,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=_environment(),
+                )
+        except OSError as error:
+            raise BadMedia(
+                f"{self._name} cannot be looked at, because its decoder does not start: {error.strerror}."
+            ) from error
+        try:
+            self._begin()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def __iter__(self) -> Iterator[Sight]:
+        place = 0
+        while True:
+            tag, number, width, height, seconds, length = self._header()
+            if tag == Tag.END:
+                return
+            fits = width * height == length and 0 < length <= self._limits.pixels
+            if tag != Tag.PICTURE or not fits or not place <= number < self._looks or not math.isfinite(seconds):
+                raise self._failed(tag, number)
+            place = number
+            luma = np.empty((height, width), np.uint8)
+            self._fill(memoryview(luma.reshape(-1)))
+            yield Sight(place, seconds, luma)
+
+    def _begin(self) -> None:
+        """Wait for the decoder's first word: it could open the file, or why not."""
+        tag, number, width, height, seconds, _ = self._header()
+        if tag != Tag.CLIP or not math.isfinite(seconds):
+            raise self._failed(tag, number)
+        self.size, self.seconds = (width, height), seconds
+
+    def _header(self) -> tuple[int, int, int, int, float, int]:
+        header = bytearray(HEADER.size)
+        self._fill(memoryview(header))
+        tag, number, width, height, seconds, length = HEADER.unpack(header)
+        return tag, number, width, height, seconds, length
+
+    def _fill(self, target: memoryview) -> None:
+        """Read exactly as many bytes, before the deadline."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
+        while target:
+            left = milliseconds(self._deadline - self._clock())
+            if left <= 0 or not poll.poll(left):
+                raise BadMedia(
+                    f"{self._name} took longer than {self._limits.wall:.0f} seconds to decode.",
+                    "Cut a piece out of it.",
+                )
+            count = os.readv(pipe, [target])
+            if not count:
+                raise self._stopped()
+            target = target[count:]
+
+    def _stopped(self) -> BadMedia:
+        """Why the decoder ended in the middle of a word."""
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            code = 0
+        if -code in {signal.SIGXCPU, signal.SIGKILL}:
+            return BadMedia(
+                f"{self._name} took more than {self._limits.cpu} seconds of processor time to decode.",
+                "Cut a piece out of it.",
+            )
+        return BadMedia(
+            f"The decoder gave up on {self._name}, which says it is {self.kind.name}: the file is damaged or was made"
+            " to do harm."
+        )
+
+    def _failed(self, tag: int, number: int) -> BadMedia:
+        """What the decoder says is wrong, in our words."""
+        name, limits = self._name, self._limits
+        what = f"{name}, which begins like {self.kind.name},"
+        hours, memory = limits.seconds / 3600, limits.memory >> 20
+        again, smaller, shorter = "Get the file again.", "Make it smaller.", "Cut a piece out of it."
+        faults = {
+            Fault.UNREADABLE: (f"{what} cannot be read as that: it is damaged or cut off.", again),
+            Fault.NO_PICTURE: (f"{name} has no picture in it.", "Name a file with pictures."),
+            Fault.TOO_MANY_PIXELS: (_too_many_pixels(name, limits), smaller),
+            Fault.TOO_LONG: (f"A clip may last {hours:.0f} hours, and {name} says it lasts longer.", shorter),
+            Fault.DAMAGED: (f"{what} has no picture that can be decoded.", again),
+            Fault.MEMORY: (f"{name} needs more than {memory} MiB to decode.", smaller),
+            Fault.UNKNOWN_CODEC: (f"{what} is in a coding that is not known here.", "Convert it to H.264."),
+        }
+        if tag == Tag.FAULT and number in set(Fault):
+            return BadMedia(*faults[Fault(number)])
+        return BadMedia(f"The decoder of {name} said something that makes no sense; its pictures are not used.")
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            if process.stdout is not None:
+                process.stdout.close()
+            process.wait()
+
+
+def _kind(name: str, file: BinaryIO, limits: Limits) -> Kind:
+    size = os.fstat(file.fileno()).st_size
+    if size > limits.size:
+        raise TooLarge(
+            f"A file may have {limits.size >> 20} MiB, and {name} has {size >> 20}.", "Cut a piece out of it."
+        )
+    if not size:
+        raise BadMedia(f"{name} should be a picture or a clip, and is empty.", "Get the file again.")
+    kind = sniff(file.read(HEAD))
+    if kind is None:
+        raise BadMedia(f"{name} should be {_LOOKS}, and by its content is none of them.", "Convert it first.")
+    claimed = claimed_size(kind, file)
+    if claimed is not None and claimed[0] * claimed[1] > limits.pixels:
+        raise BadMedia(_too_many_pixels(name, limits, f"{claimed[0]} x {claimed[1]}"), "Make it smaller.")
+    return kind
+
+
+def _too_many_pixels(name: str, limits: Limits, found: str = "more") -> str:
+    return f"A picture may have {limits.pixels / 1e6:.0f} million pixels, and {name} has {found}."
+
+
+def _environment() -> dict[str, str]:
+    """What the decoder is told: where the code lies, and to start no threads. Nothing of ours, such as the token."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    return {**kept, **threads, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
