@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -399,7 +400,7 @@ def test_the_decoder_can_reach_nothing(attempt: str) -> None:
     code = (
         "import sys, os, resource, _socket\n"
         "from livefake.media import decoding\n"
-        f"order = decoding.Order(**{decoding.asdict(ORDER)!r})\n"
+        f"order = decoding.Order(**{asdict(ORDER)!r})\n"
         "decoding._load(); decoding._give_up(order)\n"
         "try:\n"
         f"    {ATTEMPTS[attempt]}\n"

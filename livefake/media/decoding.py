@@ -150,7 +150,7 @@ def _load() -> None:
     header = struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes(16 * (1 + 3 * 16)))
     png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    with av.open(io.BytesIO(png), format="png_pipe") as container:
+    with av.open(io.BytesIO(png), "r", format="png_pipe") as container:
         for picture in container.decode(video=0):
             _luma(picture)
 
@@ -184,7 +184,7 @@ def _decode(order: Order, file: BinaryIO, out: BinaryIO) -> None:
     from av.stream import Disposition
 
     try:
-        container = av.open(file, format=order.demuxer, buffer_size=1 << 18, metadata_errors="replace")
+        container = av.open(file, "r", format=order.demuxer, buffer_size=1 << 18, metadata_errors="replace")
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError):

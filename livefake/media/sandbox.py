@@ -173,9 +173,9 @@ class Sandbox:
             if tag != Tag.PICTURE or not fits or not place <= number < self._looks or not math.isfinite(seconds):
                 raise self._failed(tag, number)
             place = number
-            luma = np.empty((height, width), np.uint8)
-            self._fill(memoryview(luma.reshape(-1)))
-            yield Sight(place, seconds, luma)
+            luma = bytearray(length)
+            self._fill(memoryview(luma))
+            yield Sight(place, seconds, np.frombuffer(luma, np.uint8).reshape(height, width))
 
     def _begin(self) -> None:
         """Wait for the decoder's first word: it could open the file, or why not."""
