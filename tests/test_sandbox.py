@@ -380,9 +380,10 @@ def test_a_decoder_that_crashes_is_told_in_one_sentence(
 def test_leaving_early_ends_the_decoder() -> None:
     with Sandbox(DEMO, clock=monotonic) as file:
         next(iter(file))
-        process = file._process
-        assert process is not None
-    assert process.poll() is not None
+        decoder = file._decoder
+        assert decoder is not None
+        assert decoder.running
+    assert not decoder.running
 
 
 ATTEMPTS = {
@@ -399,9 +400,9 @@ ATTEMPTS = {
 def test_the_decoder_can_reach_nothing(attempt: str) -> None:
     code = (
         "import sys, os, resource, _socket\n"
-        "from livefake.media import decoding\n"
+        "from livefake.media import confine, decoding\n"
         f"order = decoding.Order(**{asdict(ORDER)!r})\n"
-        "decoding._load(); decoding._give_up(order)\n"
+        "decoding._load(); confine.confine(memory=order.memory, cpu=order.cpu)\n"
         "try:\n"
         f"    {ATTEMPTS[attempt]}\n"
         "except (OSError, MemoryError, ValueError) as error:\n"

@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import struct
 import sys
 import zlib
@@ -23,6 +22,8 @@ from enum import IntEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from livefake.media.confine import confine
+
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
     from livefake.frame import Bytes
 
-__all__ = ["HEADER", "Fault", "Order", "Tag", "main", "places"]
+__all__ = ["DECODER", "HEADER", "Fault", "Order", "Tag", "main", "places"]
+
+DECODER: Final = "livefake.media.decoding"
+"""This module's name as a program."""
 
 HEADER: Final = struct.Struct("<BBIIdI")
 """Tag, place or fault, width, height, seconds, length of what follows."""
@@ -130,7 +134,7 @@ def main() -> None:
     order = Order(**json.loads(sys.argv[1]))
     out = os.fdopen(1, "wb", buffering=0)
     _load()
-    _give_up(order)
+    confine(memory=order.memory, cpu=order.cpu)
     try:
         _decode(order, os.fdopen(0, "rb", buffering=0), out)
     except MemoryError:
@@ -153,29 +157,6 @@ def _load() -> None:
     with av.open(io.BytesIO(png), "r", format="png_pipe") as container:
         for picture in container.decode(video=0):
             _luma(picture)
-
-
-def _give_up(order: Order) -> None:
-    """Keep standard input and output, and nothing else that a decoder could be talked into using."""
-    os.nice(10)
-    _at_most(resource.RLIMIT_AS, _used() + order.memory)
-    _at_most(resource.RLIMIT_CPU, order.cpu)
-    _at_most(resource.RLIMIT_CORE, 0)
-    _at_most(resource.RLIMIT_FSIZE, 0)
-    _at_most(resource.RLIMIT_NPROC, 0)
-    # No number for a new descriptor: no file can be opened, no socket made, no pipe.
-    _at_most(resource.RLIMIT_NOFILE, 0)
-
-
-def _used() -> int:
-    """Bytes of address space that loading has taken, so that ``Order.memory`` is what the decoding may add."""
-    with open("/proc/self/statm", "rb") as pages:
-        return int(pages.read().split()[0]) * resource.getpagesize()
-
-
-def _at_most(what: int, limit: int) -> None:
-    """Set a limit that cannot be raised again."""
-    resource.setrlimit(what, (limit, limit))
 
 
 def _decode(order: Order, file: BinaryIO, out: BinaryIO) -> None:

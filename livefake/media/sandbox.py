@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import select
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +17,11 @@ from typing import BinaryIO, Final, Self
 
 import numpy as np
 
-from livefake.clock import Clock, Nanos, milliseconds
+from livefake.clock import Clock
 from livefake.errors import BadMedia, TooLarge
 from livefake.frame import Bytes
-from livefake.media.decoding import HEADER, Fault, Order, Tag
+from livefake.media.confine import Confined, Gone, Late
+from livefake.media.decoding import DECODER, HEADER, Fault, Order, Tag
 from livefake.media.sniff import HEAD, Kind, claimed_size, sniff
 
 __all__ = ["Limits", "Sandbox", "Sight", "read_kind"]
@@ -125,8 +122,7 @@ class Sandbox:
         self._name = name or source.name
         self._looks = looks
         self._clock = clock
-        self._deadline: Nanos = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._decoder: Confined | None = None
 
     def __enter__(self) -> Self:
         limits = self._limits
@@ -139,20 +135,12 @@ class Sandbox:
             memory=limits.memory,
             cpu=limits.cpu,
         )
-        self._deadline = self._clock() + round(limits.wall * 1e9)
         try:
             with self._source.open("rb") as file:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "livefake.media.decoding", order.text()],
-                    stdin=file,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    env=_environment(),
-                )
+                self._decoder = Confined(DECODER, order.text(), file, clock=self._clock, wall=limits.wall)
         except OSError as error:
-            raise BadMedia(
-                f"{self._name} cannot be looked at, because its decoder does not start: {error.strerror}."
-            ) from error
+            reason = f"its decoder cannot be started: {error.strerror}"
+            raise BadMedia(f"{self._name} cannot be looked at, because {reason}.", "Try again later.") from error
         try:
             self._begin()
         except BaseException:
@@ -191,40 +179,21 @@ class Sandbox:
         return tag, number, width, height, seconds, length
 
     def _fill(self, target: memoryview) -> None:
-        """Read exactly as many bytes, before the deadline."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        pipe = self._process.stdout.fileno()
-        poll = select.poll()
-        poll.register(pipe, select.POLLIN)
-        while target:
-            left = milliseconds(self._deadline - self._clock())
-            if left <= 0 or not poll.poll(left):
-                raise BadMedia(
-                    f"{self._name} took longer than {self._limits.wall:.0f} seconds to decode.",
-                    "Cut a piece out of it.",
-                )
-            count = os.readv(pipe, [target])
-            if not count:
-                raise self._stopped()
-            target = target[count:]
-
-    def _stopped(self) -> BadMedia:
-        """Why the decoder ended in the middle of a word."""
-        assert self._process is not None
+        assert self._decoder is not None
+        name, limits = self._name, self._limits
         try:
-            code = self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            code = 0
-        if -code in {signal.SIGXCPU, signal.SIGKILL}:
-            return BadMedia(
-                f"{self._name} took more than {self._limits.cpu} seconds of processor time to decode.",
-                "Cut a piece out of it.",
+            self._decoder.fill(target)
+        except Late:
+            problem = f"{name} took longer than {limits.wall:.0f} seconds to decode."
+            raise BadMedia(problem, "Cut a piece out of it.") from None
+        except Gone as end:
+            if end.overspent:
+                problem = f"{name} took more than {limits.cpu} seconds of processor time to decode."
+                raise BadMedia(problem, "Cut a piece out of it.") from None
+            problem = (
+                f"The decoder gave up on {name}, which says it is {self.kind.name}: it is damaged, or made to harm."
             )
-        return BadMedia(
-            f"The decoder gave up on {self._name}, which says it is {self.kind.name}: the file is damaged or was made"
-            " to do harm."
-        )
+            raise BadMedia(problem, "Get the file again.") from None
 
     def _failed(self, tag: int, number: int) -> BadMedia:
         """What the decoder says is wrong, in our words."""
@@ -246,12 +215,8 @@ class Sandbox:
         return BadMedia(f"The decoder of {name} said something that makes no sense; its pictures are not used.")
 
     def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            if process.stdout is not None:
-                process.stdout.close()
-            process.wait()
+        if self._decoder is not None:
+            self._decoder.close()
 
 
 def _kind(name: str, file: BinaryIO, limits: Limits) -> Kind:
@@ -273,10 +238,3 @@ def _kind(name: str, file: BinaryIO, limits: Limits) -> Kind:
 
 def _too_many_pixels(name: str, limits: Limits, found: str = "more") -> str:
     return f"A picture may have {limits.pixels / 1e6:.0f} million pixels, and {name} has {found}."
-
-
-def _environment() -> dict[str, str]:
-    """What the decoder is told: where the code lies, and to start no threads. Nothing of ours, such as the token."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return {**kept, **threads, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
