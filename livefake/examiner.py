@@ -39,7 +39,7 @@ Progress = Callable[[str, float], None]
 """Told what is being done, and which part of it is done: 0..1."""
 
 _READ_EVERY: Final = 6
-_PRINT_EVERY: Final = 3
+_PRINT_EVERY: Final = 10
 
 
 def _untold(what: str, share: float) -> None:

@@ -163,7 +163,7 @@ def test_a_long_file_is_refused_before_decoding(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(MAGIC["MP4"])
         file.truncate(3 << 20)
-    with pytest.raises(TooLarge, match=r"may have 1 MiB, and long\.mp4 has 3"):
+    with pytest.raises(TooLarge, match=r"long\.mp4 has 3 MiB, and a file may have 1"):
         look(path, limits=Limits(size=1 << 20))
 
 
@@ -274,8 +274,8 @@ def test_sound_alone_has_no_picture(tmp_path: Path) -> None:
     ("limits", "sentence"),
     [
         (Limits(seconds=5), "says it lasts longer"),
-        (Limits(pixels=100_000), "million pixels"),
-        (Limits(memory=1 << 20), "MiB to decode|cannot be read|gave up"),
+        (Limits(pixels=100_000), "more pixels, and a picture may have 0 million"),
+        (Limits(memory=1 << 20), "MiB to decode|cannot be read|its decoder down"),
         (Limits(wall=0.05), "took longer than 0 seconds"),
     ],
 )
@@ -290,7 +290,7 @@ def test_junk_behind_a_good_beginning_is_told_in_one_sentence(tmp_path: Path, na
     path.write_bytes(MAGIC[name] + np.random.default_rng(1).bytes(5000))
     with pytest.raises(BadMedia) as caught:
         look(path)
-    assert caught.value.problem.startswith(("junk", "A picture may have", "The decoder gave up"))
+    assert caught.value.problem.startswith("junk")
 
 
 @settings(max_examples=150, deadline=None)
@@ -361,9 +361,9 @@ def test_a_decoder_that_hangs_is_ended(decoder: Program) -> None:
 @pytest.mark.parametrize(
     ("end", "sentence"),
     [
-        ("kill -SEGV $$", "gave up on performer.mp4"),
+        ("kill -SEGV $$", "brought its decoder down"),
         ("kill -XCPU $$", "20 seconds of processor time"),
-        ("exit 1", "gave"),
+        ("exit 1", "brought its decoder down"),
     ],
 )
 def test_a_decoder_that_crashes_is_told_in_one_sentence(
@@ -417,7 +417,7 @@ def test_the_decoder_is_told_no_secret(decoder: Program, tmp_path: Path, monkeyp
     decoder(b"")
     program = Path(sys.executable)
     program.write_text(f"#!/bin/sh\nenv > '{tmp_path}/told'\n")
-    with pytest.raises(BadMedia, match="gave up"):
+    with pytest.raises(BadMedia, match="brought its decoder down"):
         look(DEMO)
     told = (tmp_path / "told").read_text()
     assert "PYTHONPATH" in told

@@ -191,7 +191,7 @@ class Sandbox:
                 problem = f"{name} took more than {limits.cpu} seconds of processor time to decode."
                 raise BadMedia(problem, "Cut a piece out of it.") from None
             problem = (
-                f"The decoder gave up on {name}, which says it is {self.kind.name}: it is damaged, or made to harm."
+                f"{name}, which begins like {self.kind.name}, brought its decoder down: it is damaged, or made to harm."
             )
             raise BadMedia(problem, "Get the file again.") from None
 
@@ -205,14 +205,14 @@ class Sandbox:
             Fault.UNREADABLE: (f"{what} cannot be read as that: it is damaged or cut off.", again),
             Fault.NO_PICTURE: (f"{name} has no picture in it.", "Name a file with pictures."),
             Fault.TOO_MANY_PIXELS: (_too_many_pixels(name, limits), smaller),
-            Fault.TOO_LONG: (f"A clip may last {hours:.0f} hours, and {name} says it lasts longer.", shorter),
+            Fault.TOO_LONG: (f"{name} says it lasts longer than the {hours:.0f} hours that a clip may have.", shorter),
             Fault.DAMAGED: (f"{what} has no picture that can be decoded.", again),
             Fault.MEMORY: (f"{name} needs more than {memory} MiB to decode.", smaller),
             Fault.UNKNOWN_CODEC: (f"{what} is in a coding that is not known here.", "Convert it to H.264."),
         }
         if tag == Tag.FAULT and number in set(Fault):
             return BadMedia(*faults[Fault(number)])
-        return BadMedia(f"The decoder of {name} said something that makes no sense; its pictures are not used.")
+        return BadMedia(f"{name} had its decoder say what makes no sense, so nothing that it said is used.")
 
     def _end(self) -> None:
         if self._decoder is not None:
@@ -237,4 +237,4 @@ def _kind(name: str, file: BinaryIO, limits: Limits) -> Kind:
 
 
 def _too_many_pixels(name: str, limits: Limits, found: str = "more") -> str:
-    return f"A picture may have {limits.pixels / 1e6:.0f} million pixels, and {name} has {found}."
+    return f"{name} has {found} pixels, and a picture may have {limits.pixels / 1e6:.0f} million."
