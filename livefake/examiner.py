@@ -105,6 +105,10 @@ class Examiner:
             )
         )
 
+    def examine_upload(self, source: Path) -> Report:
+        """The same for a file that came without a name."""
+        return self.examine(source, name="The file")
+
     def _credentials(self, source: Path) -> CredentialsReader:
         try:
             return CredentialsReader(source, trusted=trusted_anchors(self._data), clock=self._clock)

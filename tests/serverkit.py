@@ -11,8 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from livefake.clock import FakeClock
+from livefake.clock import FakeClock, monotonic
 from livefake.errors import BadRequest, Busy, NotFound
+from livefake.examiner import Examiner
 from livefake.flow.timing import Timing
 from livefake.frame import Frame
 from livefake.media.ports import Sink, Source
@@ -214,6 +215,7 @@ class House:
             engine="none",
             web=_web(folder),
             demo=_demo(folder),
+            examine=Examiner(folder / "data", clock=monotonic).examine_upload,
         )
         self.app = build_app(self.service)
 
@@ -285,6 +287,7 @@ def _web(folder: Path) -> Path:
     web.mkdir()
     (web / "index.html").write_text("<title>performer</title>")
     (web / "view.html").write_text("<title>viewer</title>")
+    (web / "verify.html").write_text("<title>verifier</title>")
     (web / "main.js").write_text("export {};")
     return web
 

@@ -175,7 +175,7 @@ def test_a_picture_that_fits_in_part_is_strange() -> None:
 
 
 @pytest.mark.parametrize("pose", [{"scale": 1.3}, {"rotation": 1.5}])
-def test_a_picture_that_was_cut_is_not_accused(pose: dict[str, float]) -> None:
+def test_a_picture_that_was_cut_is_not_accused(pose: dict[str, Any]) -> None:
     assert verdicts(asked(look(prints=ELSEWHERE, **pose), record=record()))["fingerprint"] == "unknown"
     assert verdicts(asked(look(**pose), record=record()))["fingerprint"] == "yes"
 

@@ -109,10 +109,13 @@ def build_service(settings: Settings, console: Console) -> Service:
         LivefakeError: a model, a persona or a folder is missing or damaged.
     """
     from livefake.clock import monotonic, nanos
+    from livefake.examiner import Examiner
     from livefake.media.holdcard import CardPainter
+    from livefake.media.sandbox import Limits
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
     from livefake.resources import models_folder, web_folder
+    from livefake.server.desk import UPLOAD_LIMIT
     from livefake.server.service import Service
     from livefake.sessions import Sessions
 
@@ -134,6 +137,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         engine=studio.engine,
         web=web_folder(),
         demo=models_folder() / "demo",
+        examine=Examiner(settings.data, clock=monotonic, limits=Limits(size=UPLOAD_LIMIT)).examine_upload,
     )
 
 

@@ -223,7 +223,7 @@ def _kind(name: str, file: BinaryIO, limits: Limits) -> Kind:
     size = os.fstat(file.fileno()).st_size
     if size > limits.size:
         raise TooLarge(
-            f"A file may have {limits.size >> 20} MiB, and {name} has {size >> 20}.", "Cut a piece out of it."
+            f"{name} has {size >> 20} MiB, and a file may have {limits.size >> 20}.", "Cut a piece out of it."
         )
     if not size:
         raise BadMedia(f"{name} should be a picture or a clip, and is empty.", "Get the file again.")

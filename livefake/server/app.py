@@ -13,9 +13,10 @@ from starlette.middleware import Middleware
 
 from livefake import __version__
 from livefake.server.access import AccessGuard, Door
+from livefake.server.desk import UPLOAD_LIMIT
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, pages, sessions, whep
+from livefake.server.routes import about, pages, sessions, verify, whep
 from livefake.server.service import Service
 
 __all__ = ["GRACE", "build_app"]
@@ -40,6 +41,7 @@ def build_app(service: Service) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await service.rooms.close(GRACE)
+        service.desk.close()
 
     app = FastAPI(
         title="livefake",
@@ -56,13 +58,13 @@ def build_app(service: Service) -> FastAPI:
             Middleware(SecurityHeaders),
             Middleware(RequestLog, clock=service.clock),
             Middleware(AccessGuard, door=Door(service.settings)),
-            Middleware(BodyLimit),
+            Middleware(BodyLimit, uploads={verify.PATH: UPLOAD_LIMIT}),
         ],
     )
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, whep, pages):
+    for module in (about, sessions, verify, whep, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app

@@ -10,12 +10,25 @@ from livefake.flow.timing import Timing
 from livefake.server.notice import Notice
 from livefake.session import Others, Report, State
 from livefake.swap.persona import PersonaCard
+from livefake.trust.provenance import State as ProvenanceState
+from livefake.trust.verifier import Question, Verdict
+from livefake.trust.verifier import Report as VerifierReport
 
 __all__ = [
+    "AnswerText",
     "Consent",
     "Costs",
+    "Examined",
+    "FoundGrant",
+    "FoundIssuer",
+    "FoundMark",
+    "FoundMatch",
+    "FoundPlaces",
+    "FoundProvenance",
+    "FoundSession",
     "Frames",
     "Health",
+    "MatchedPlaces",
     "NoticeText",
     "Offer",
     "Opened",
@@ -208,3 +221,101 @@ class SessionState(_Told):
             quality=report.quality,
             queue_depth=report.queue_depth,
         )
+
+
+class AnswerText(_Told):
+    """One of the verifier's answers; ``verdict`` is alarm where something should be so and is not."""
+
+    question: Question
+    verdict: Verdict
+    sentence: str
+
+
+class FoundIssuer(_Told):
+    """Whose mark it says it is; ``number`` has six hexadecimal digits."""
+
+    number: str
+    known: bool
+    name: str | None
+
+
+class FoundPlaces(_Told):
+    """In how many places of a clip the mark was looked for, and found."""
+
+    looked_at: int
+    marked: int
+
+
+class FoundMark(_Told):
+    """The invisible mark; ``score`` says how far its pilots stood out, in standard deviations."""
+
+    present: bool
+    payload: str | None
+    issuer: FoundIssuer | None
+    session: int | None
+    score: float
+    frames: int
+    places: FoundPlaces
+    mirrored: bool
+    scale: float | None
+    rotation: float | None
+
+
+class FoundSession(_Told):
+    """What the ledger has about the session; times in UTC (RFC 3339)."""
+
+    number: int
+    started: str
+    ended: str | None
+    persona_kind: str
+
+
+class MatchedPlaces(_Told):
+    """How many places of a clip were compared with the ledger, and fit."""
+
+    compared: int
+    fitting: int
+
+
+class FoundMatch(_Told):
+    """How near the picture comes to what the ledger recorded: bits of 64 that differ, and the most that may."""
+
+    fits: bool
+    distance: int
+    limit: int
+    places: MatchedPlaces
+    at: str
+
+
+class FoundGrant(_Told):
+    """Whether a real person's face was worn, and whether their grant held then; null where that cannot be told."""
+
+    needed: bool
+    valid_then: bool | None
+
+
+class FoundProvenance(_Told):
+    """What the file's signed statement says (C2PA)."""
+
+    state: ProvenanceState
+    signer: str | None
+    reason: str
+    session: int | None
+    actions: tuple[str, ...]
+
+
+class Examined(_Told):
+    """What can be said about a file."""
+
+    summary: str
+    answers: tuple[AnswerText, ...]
+    mark: FoundMark
+    session: FoundSession | None
+    fingerprint: FoundMatch | None
+    grant: FoundGrant | None
+    c2pa: FoundProvenance
+
+    @classmethod
+    def of(cls, found: VerifierReport) -> Examined:
+        """The verifier's report."""
+        return cls.model_validate(found.document())

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from livefake.clock import Clock
 from livefake.errors import NotFound
+from livefake.server.desk import Desk, Examine
 from livefake.server.notice import NOTICE, Notice
 from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
 from livefake.server.rooms import Rooms
@@ -34,8 +35,10 @@ class Service:
         engine: what runs the networks, for people.
         web: folder of the browser pages.
         demo: folder of the demo clip.
+        examine: says what can be said about a file; called on a thread of its own.
         notice: what a performer agrees to.
         rooms: the open sessions with their connections.
+        desk: takes files that somebody wants to be examined.
     """
 
     settings: Settings
@@ -47,11 +50,14 @@ class Service:
     engine: str
     web: Path
     demo: Path
+    examine: Examine
     notice: Notice = NOTICE
     rooms: Rooms = field(init=False)
+    desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rooms", Rooms(self.sessions, performer=self.performer, viewer=self.viewer))
+        object.__setattr__(self, "desk", Desk(self.examine, clock=self.clock))
 
     def persona(self, id: str) -> PersonaCard:
         """The persona with that id.
