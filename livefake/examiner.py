@@ -19,12 +19,13 @@ from livefake.frame import Bytes
 from livefake.media.credentials import CredentialsReader
 from livefake.media.sandbox import Limits, Sandbox, Sight
 from livefake.trust.chain import trusted_anchors
+from livefake.trust.evidence import Evidence, Held, Look, chosen_payload
 from livefake.trust.fingerprint import fingerprint
 from livefake.trust.grants import GrantBook
 from livefake.trust.issuer import issuer_number
 from livefake.trust.issuers import IssuerBook
 from livefake.trust.ledger import Ledger, SessionRecord
-from livefake.trust.verifier import Evidence, Held, Look, Report, chosen_payload, judge
+from livefake.trust.verifier import Report, judge
 from livefake.trust.watermark.detect import Detector, Reading
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livefake.trust.evidence import Evidence, Held, Look
 from livefake.trust.fingerprint import LIKELY
 from livefake.trust.ledger import Segment, SessionRecord
 from livefake.trust.provenance import Provenance, State
-from livefake.trust.verifier import NOT_REAL, Evidence, Held, Look, Question, Report, Verdict, judge
+from livefake.trust.verifier import NOT_REAL, Question, Report, Verdict, judge
 from livefake.trust.watermark.code import Payload
 from livefake.trust.watermark.detect import Reading
 from tests.grantkit import DURING, END, START, signed

@@ -115,14 +115,16 @@ async def test_it_needs_the_token_and_our_own_page(house: House) -> None:
             problem(await page.post("/api/verify", content=b"x"), 403)
 
 
-async def test_this_route_alone_takes_long_bodies(client: httpx.AsyncClient, house: House) -> None:
+async def test_this_route_alone_takes_long_bodies(
+    client: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
 
     async def count(content: AsyncIterator[bytes], caller: str) -> Report:
         seen.append(sum([len(piece) async for piece in content]))
         raise BadMedia("That was it.")
 
-    house.service.desk.examine = count  # type: ignore[method-assign]
+    monkeypatch.setattr(house.service.desk, "examine", count)
     long = b"x" * (BODY_LIMIT + 1)
     problem(await client.post("/api/verify", content=long), 422)
     assert seen == [len(long)]

@@ -10,29 +10,24 @@ No answer names a person: the record knows numbers and times, and a grant's name
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import numpy as np
-
-from livefake.trust.consent import Grant
+from livefake.trust.evidence import Evidence, Held, Look, Match, chosen_payload, compare
 from livefake.trust.fingerprint import LIKELY
 from livefake.trust.ledger import SessionRecord
 from livefake.trust.provenance import Provenance, State
 from livefake.trust.watermark.code import Payload
-from livefake.trust.watermark.detect import Reading
 
-__all__ = ["NOT_REAL", "Answer", "Evidence", "Held", "Look", "Question", "Report", "Verdict", "chosen_payload", "judge"]
+__all__ = ["NOT_REAL", "Answer", "Question", "Report", "Verdict", "judge"]
 
 NOT_REAL: Final = "No mark was found. That does not mean that the picture is real."
 
 _WHY_NOT: Final = "A mark may never have been there, may have been removed, or may be too weak to be read."
 _NUMBER: Final = "A number can be copied, so this alone proves nothing."
-_STRAIGHT: Final = 0.02
 
 
 class Question(StrEnum):
@@ -75,59 +70,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen in one place of a clip, or in a still.
-
-    Attributes:
-        seconds: where the place begins, from the beginning of the clip.
-        reading: of its mark.
-        prints: fingerprints of pictures there.
-        mirrored: of the same pictures, turned left to right.
-    """
-
-    seconds: float
-    reading: Reading
-    prints: tuple[int, ...] = ()
-    mirrored: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What is left of a grant.
-
-    Attributes:
-        grant: as it was signed; None where it is no longer here, or is damaged.
-        revoked_at: when it was taken back, seconds since 1970 UTC; None when it was not.
-    """
-
-    grant: Grant | None
-    revoked_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """Everything that is known about a file.
-
-    Attributes:
-        looks: what was seen, in order.
-        own: number of this installation as an issuer.
-        issuers: names of other issuers that are known here, by number.
-        record: what this installation's ledger has about the session that the mark names.
-        unread: why the ledger could not be asked; empty where it could, or need not be.
-        grants: what is left of the grants that the record names, by id.
-        provenance: what the manifest of the file says.
-    """
-
-    looks: tuple[Look, ...]
-    own: int
-    issuers: Mapping[int, str]
-    provenance: Provenance
-    record: SessionRecord | None = None
-    unread: str = ""
-    grants: Mapping[str, Held] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What can be said about a file.
 
@@ -155,32 +97,11 @@ class Report:
         return {"summary": self.summary, "answers": answers, **self.details}
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
-    """How near a file comes to what was recorded."""
-
-    distance: int
-    fitting: int
-    compared: int
-    at: float
-    grant: str | None
-
-    @property
-    def fits(self) -> bool:
-        return self.fitting == self.compared
-
-
-def chosen_payload(looks: Sequence[Look]) -> Payload | None:
-    """What most of the places say that carry a mark; the first of them where several do equally."""
-    votes = Counter(look.reading.payload for look in looks if look.reading.payload is not None)
-    return votes.most_common(1)[0][0] if votes else None
-
-
 def judge(evidence: Evidence) -> Report:
     """Answer every question from what is known."""
     payload = chosen_payload(evidence.looks)
     marked = [look for look in evidence.looks if payload is not None and look.reading.payload == payload]
-    match = _compare(marked, evidence.record) if evidence.record is not None else None
+    match = compare(marked, evidence.record) if evidence.record is not None else None
     answers = (
         _mark(evidence.looks, marked),
         _issuer(payload, evidence),
@@ -222,7 +143,7 @@ def _mark(looks: Sequence[Look], marked: Sequence[Look]) -> Answer:
     said = "It carries the invisible mark that livefake puts into every picture it makes"
     where = f", in {len(marked)} of {len(looks)} places that were looked at" if len(looks) > 1 else ""
     how = " The picture was mirrored." if reading.flipped else ""
-    if not _is_straight(reading):
+    if not marked[0].straight:
         how += " It was cut, scaled or turned after it was marked."
     others = {look.reading.payload for look in looks} - {reading.payload, None}
     if others:
@@ -265,7 +186,7 @@ def _session(payload: Payload | None, evidence: Evidence) -> Answer:
     return Answer(Question.SESSION, Verdict.YES, f"The ledger has this session: {_time(record.started)}{until}.")
 
 
-def _fingerprint(marked: Sequence[Look], match: _Match | None, evidence: Evidence) -> Answer:
+def _fingerprint(marked: Sequence[Look], match: Match | None, evidence: Evidence) -> Answer:
     if evidence.record is None:
         return Answer(Question.FINGERPRINT, Verdict.UNKNOWN, "There is no record to compare the picture with.")
     if match is None:
@@ -275,7 +196,7 @@ def _fingerprint(marked: Sequence[Look], match: _Match | None, evidence: Evidenc
             f"The picture looks like what was shown then, at {_time(match.at)}. It need not be the same in detail."
         )
         return Answer(Question.FINGERPRINT, Verdict.YES, sentence)
-    if not all(_is_straight(look.reading) for look in marked):
+    if not all(look.straight for look in marked):
         sentence = "The picture was cut, scaled or turned too much to be compared with what was shown then."
         return Answer(Question.FINGERPRINT, Verdict.UNKNOWN, sentence)
     if match.fitting:
@@ -285,7 +206,7 @@ def _fingerprint(marked: Sequence[Look], match: _Match | None, evidence: Evidenc
     return Answer(Question.FINGERPRINT, Verdict.ALARM, sentence)
 
 
-def _grant(match: _Match | None, evidence: Evidence) -> Answer:
+def _grant(match: Match | None, evidence: Evidence) -> Answer:
     record = evidence.record
     if record is None:
         return Answer(Question.GRANT, Verdict.UNKNOWN, "Without a record it is not known whose face was worn.")
@@ -307,7 +228,7 @@ def _grant(match: _Match | None, evidence: Evidence) -> Answer:
     return Answer(Question.GRANT, Verdict.YES, f"{worn}, and their grant held then.{since}")
 
 
-def _grant_needed(match: _Match | None, record: SessionRecord) -> str | None:
+def _grant_needed(match: Match | None, record: SessionRecord) -> str | None:
     """Id of the grant that the picture needed; None where the face belongs to nobody."""
     if record.persona_kind != "person":
         return None
@@ -333,30 +254,6 @@ def _c2pa(payload: Payload | None, provenance: Provenance) -> Answer:
         return Answer(Question.C2PA, Verdict.YES, sentence)
     sentence = f"The file is as it was when it was signed{signer}, who is not known here (C2PA)."
     return Answer(Question.C2PA, Verdict.UNKNOWN, sentence)
-
-
-def _compare(marked: Sequence[Look], record: SessionRecord) -> _Match | None:
-    """The nearest of what was recorded, for each place; None where there is nothing to compare."""
-    recorded = [
-        (print, segment.start + (index + 0.5) * (segment.end - segment.start) / len(segment.prints), segment.grant)
-        for segment in record.segments
-        for index, print in enumerate(segment.prints)
-    ]
-    seen = [set(look.mirrored if look.reading.flipped else look.prints) for look in marked]
-    seen = [prints for prints in seen if prints]
-    if not recorded or not seen:
-        return None
-    # All at once: a session of hours has tens of thousands of fingerprints.
-    known = np.array([print for print, _, _ in recorded], np.uint64)
-    apart = [np.bitwise_count(known[:, None] ^ np.array(sorted(prints), np.uint64)).min(1) for prints in seen]
-    nearest = [int(distances.min()) for distances in apart]
-    best = min(range(len(nearest)), key=nearest.__getitem__)
-    _, at, grant = recorded[int(apart[best].argmin())]
-    return _Match(nearest[best], sum(distance <= LIKELY for distance in nearest), len(nearest), at, grant)
-
-
-def _is_straight(reading: Reading) -> bool:
-    return abs(reading.scale - 1) < _STRAIGHT and not reading.rotation
 
 
 def _mark_details(evidence: Evidence, payload: Payload | None, marked: Sequence[Look]) -> dict[str, Any]:
@@ -391,7 +288,7 @@ def _session_details(record: SessionRecord | None) -> dict[str, Any] | None:
     }
 
 
-def _match_details(match: _Match | None) -> dict[str, Any] | None:
+def _match_details(match: Match | None) -> dict[str, Any] | None:
     if match is None:
         return None
     return {
@@ -403,7 +300,7 @@ def _match_details(match: _Match | None) -> dict[str, Any] | None:
     }
 
 
-def _grant_details(answer: Answer, match: _Match | None, record: SessionRecord | None) -> dict[str, Any] | None:
+def _grant_details(answer: Answer, match: Match | None, record: SessionRecord | None) -> dict[str, Any] | None:
     if record is None:
         return None
     needed = _grant_needed(match, record) is not None
