@@ -195,7 +195,9 @@ class LocalSessions:
 class House:
     """A service with everything in it, and the peers it made."""
 
-    def __init__(self, folder: Path, capacity: int = 2, allowed_hosts: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, capacity: int = 2, allowed_hosts: tuple[str, ...] = (), web: Path | None = None
+    ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
         self.viewers: list[LocalPeer] = []
@@ -213,7 +215,7 @@ class House:
             viewer=lambda: _kept(self.viewers),
             clock=FakeClock(),
             engine="none",
-            web=_web(folder),
+            web=web or _web(folder),
             demo=_demo(folder),
             examine=Examiner(folder / "data", clock=monotonic).examine_upload,
         )

@@ -15,7 +15,7 @@ from livefake.clock import Clock, milliseconds, nanos
 
 __all__ = ["Confined", "Gone", "Late", "confine"]
 
-_NICE: Final = 10
+_NICE: Final = 5
 _KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 

@@ -1,7 +1,7 @@
 """The desk where files are handed in to be examined: a few at a time, from each who asks only so often, none is kept.
 
-An upload goes to a temporary file that is gone when its answer is. Looking at it happens on one thread with the lowest
-priority, because the pictures of live sessions are made on the same two cores and must not wait for it.
+An upload goes to a temporary file that is gone when its answer is. Looking at it happens on one thread of low priority,
+because the pictures of live sessions are made on the same two cores and must not wait for it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BURST: Final = 6
 _PER_MINUTE: Final = 12.0
 _UPLOAD_SECONDS: Final = 300.0
 _PIECE: Final = 1 << 20
-_NICE: Final = 15
+_NICE: Final = 5
 
 
 class Desk:
@@ -142,6 +142,6 @@ def _write(file: IO[bytes], content: bytearray) -> None:
 
 
 def _step_back() -> None:
-    """Give the running thread the lowest priority but a few; where this is not allowed, it stays as it is."""
+    """Give the running thread a third of a live session's share; where this is not allowed, it stays as it is."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

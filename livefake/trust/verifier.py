@@ -129,7 +129,7 @@ def _summary(answers: Sequence[Answer], provenance: Provenance) -> str:
             return f"{NOT_REAL} {answers[5].sentence}"
         return NOT_REAL
     if alarms:
-        return f"A mark was found, but something does not fit: {alarms[0]}"
+        return f"A mark was found, but something does not fit. {alarms[0]}"
     found = "A mark was found: the picture says that it was made by livefake."
     if answers[3].verdict is Verdict.YES:
         return f"{found} It looks like what this installation recorded then."
@@ -182,8 +182,10 @@ def _session(payload: Payload | None, evidence: Evidence) -> Answer:
             " put back."
         )
         return Answer(Question.SESSION, Verdict.ALARM, sentence)
-    until = "" if record.ended is None else f" to {_time(record.ended)}"
-    return Answer(Question.SESSION, Verdict.YES, f"The ledger has this session: {_time(record.started)}{until}.")
+    until = "" if record.ended is None else f", and it ended at {_time(record.ended)}"
+    return Answer(
+        Question.SESSION, Verdict.YES, f"The ledger has this session. It began at {_time(record.started)}{until}."
+    )
 
 
 def _fingerprint(marked: Sequence[Look], match: Match | None, evidence: Evidence) -> Answer:
