@@ -12,7 +12,6 @@
     |-- SealError           a picture that is not swapped, labelled and marked was offered to a sink
     |-- NotFound            no such session, persona or page
     `-- Busy                every place is taken
-        `-- TooOften        somebody asks more than their share
 
 The text of an error is one sentence for the person in front of the screen: what was expected and what
 came. ``remedy`` says what to do next. Anything else that is raised is a bug.
@@ -32,7 +31,6 @@ __all__ = [
     "NotFound",
     "SealError",
     "TooLarge",
-    "TooOften",
     "WeightsError",
 ]
 
@@ -96,16 +94,3 @@ class NotFound(LivefakeError):
 
 class Busy(LivefakeError):
     """Every place is taken."""
-
-
-class TooOften(Busy):
-    """Somebody asks for something costly more often than their share.
-
-    Args:
-        problem, remedy: see ``LivefakeError``.
-        wait: seconds until the next request is answered.
-    """
-
-    def __init__(self, problem: str, remedy: str = "", *, wait: float) -> None:
-        super().__init__(problem, remedy)
-        self.wait = wait

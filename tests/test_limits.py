@@ -1,67 +1,90 @@
 from __future__ import annotations
 
+import re
+
+import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
 
-from livefake.server.limits import Bucket, Buckets
+from livefake.clock import FakeClock
+from livefake.server.limits import Allowance, Bucket, Limits, RateLimit, Rule
 
 SECOND = 1_000_000_000
+RULE = Rule(re.compile("/slow/.*"), Allowance(1, 2), Allowance(10, 3))
 
 
-def test_a_burst_passes_and_then_one_at_a_time() -> None:
-    bucket = Bucket(burst=3, per_minute=30)
-    assert [bucket.take(now=0) for _ in range(4)] == [0, 0, 0, 2]
-    assert bucket.take(now=SECOND) == 1
-    assert bucket.take(now=2 * SECOND) == 0
-    assert bucket.take(now=2 * SECOND) == 2
+@pytest.mark.parametrize(("rate", "burst"), [(0, 1), (-1, 1), (float("nan"), 1), (1, 0)])
+def test_an_allowance_allows_something(rate: float, burst: int) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        Allowance(rate, burst)
 
 
-def test_a_long_rest_fills_it_no_further_than_its_burst() -> None:
-    bucket = Bucket(burst=2, per_minute=60)
-    bucket.take(now=0)
-    later = 3600 * SECOND
-    assert [bucket.take(now=later) for _ in range(3)] == [0, 0, 1]
-
-
-def test_a_clock_that_is_put_back_gives_nothing_and_takes_nothing() -> None:
-    bucket = Bucket(burst=1, per_minute=60)
-    assert bucket.take(now=10 * SECOND) == 0
-    assert bucket.take(now=0) == 1
-    assert bucket.take(now=10 * SECOND) == 1
-    assert bucket.take(now=11 * SECOND) == 0
-
-
-@given(st.lists(st.integers(0, 5 * SECOND), max_size=200), st.integers(1, 5), st.integers(1, 120))
-def test_no_pattern_of_asking_gets_more_than_the_share(pauses: list[int], burst: int, per_minute: int) -> None:
-    bucket, now, passed = Bucket(burst=burst, per_minute=per_minute), 0, 0
+@given(
+    st.floats(0.01, 100),
+    st.integers(1, 20),
+    st.lists(st.integers(0, 3 * SECOND), min_size=1, max_size=60),
+)
+def test_a_bucket_never_gives_more_than_its_allowance(rate: float, burst: int, pauses: list[int]) -> None:
+    bucket, now, given_out = Bucket(Allowance(rate, burst), 0), 0, 0
     for pause in pauses:
         now += pause
-        passed += bucket.take(now) == 0
-    assert passed <= burst + now * per_minute / (60 * SECOND) + 1e-3
+        given_out += bucket.take(now) == 0
+        assert given_out <= burst + rate * now / SECOND + 1e-6
 
 
-@given(st.integers(1, 5), st.integers(1, 120))
-def test_whoever_waits_as_long_as_told_is_served(burst: int, per_minute: int) -> None:
-    bucket, now = Bucket(burst=burst, per_minute=per_minute), 0
-    for _ in range(20):
-        wait = bucket.take(now)
-        if wait:
-            now += round(wait * SECOND)
-            assert bucket.take(now) == 0
+@given(st.floats(0.01, 100), st.integers(1, 5))
+def test_who_waits_as_long_as_told_gets_a_token(rate: float, burst: int) -> None:
+    bucket = Bucket(Allowance(rate, burst), 0)
+    for _ in range(burst):
+        assert bucket.take(0) == 0
+    wait = bucket.take(0)
+    assert wait > 0
+    assert bucket.take(wait) == 0
 
 
-def test_callers_do_not_wait_for_each_other() -> None:
-    buckets = Buckets(burst=1, per_minute=1)
-    assert buckets.take("a", 0) == 0
-    assert buckets.take("a", 0) == 60
-    assert buckets.take("b", 0) == 0
+def test_a_clock_that_goes_back_fills_nothing() -> None:
+    bucket = Bucket(Allowance(1, 1), 10 * SECOND)
+    assert bucket.take(10 * SECOND) == 0
+    assert bucket.take(0) > 0
+    assert bucket.take(10 * SECOND) > 0
+    assert bucket.take(11 * SECOND) == 0
 
 
-def test_many_callers_are_no_way_around_and_take_no_room() -> None:
-    buckets = Buckets(burst=1, per_minute=1, most=10)
-    passed = sum(buckets.take(f"caller {number}", 0) == 0 for number in range(1000))
-    assert passed == 11
-    assert len(buckets) == 10
-    assert buckets.take("caller 3", 0) == 60, "those who are known are not forgotten for newcomers"
-    assert buckets.take("caller 999", 61 * SECOND) == 0
-    assert len(buckets) <= 10
+def test_each_client_has_its_own_allowance_and_all_share_one() -> None:
+    limits = Limits([RULE])
+    assert [limits.wait("GET", "/slow/a", "one", 0) == 0 for _ in range(3)] == [True, True, False]
+    assert limits.wait("GET", "/slow/b", "two", 0) == 0
+    assert limits.wait("GET", "/slow/b", "three", 0) > 0
+    assert limits.wait("GET", "/fast", "one", 0) == 0
+
+
+def test_a_rule_may_be_for_some_methods_only() -> None:
+    limits = Limits([Rule(re.compile("/x"), Allowance(1, 1), Allowance(1, 1), frozenset({"POST"}))])
+    assert [limits.wait("GET", "/x", "one", 0) for _ in range(5)] == [0] * 5
+    assert [limits.wait("POST", "/x", "one", 0) == 0 for _ in range(2)] == [True, False]
+
+
+def test_clients_without_number_are_not_remembered_without_number() -> None:
+    limits = Limits([RULE])
+    for client in range(2000):
+        limits.wait("GET", "/slow/a", str(client), client * SECOND)
+    assert len(limits) == 512
+
+
+async def test_too_fast_is_told_with_the_time_to_wait() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    clock = FakeClock()
+    transport = httpx.ASGITransport(RateLimit(app, Limits([RULE]), clock))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        assert [(await client.get("/slow/a")).status_code for _ in range(3)] == [204, 204, 429]
+        refused = await client.get("/slow/a")
+        assert refused.headers["retry-after"] == "1"
+        assert refused.json()["error"]["remedy"] == "Wait 1 second, then try again."
+        assert (await client.get("/fast")).status_code == 204
+        clock.advance(1000)
+        assert (await client.get("/slow/a")).status_code == 204

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -14,15 +15,22 @@ from starlette.middleware import Middleware
 from livefake import __version__
 from livefake.server.access import AccessGuard, Door
 from livefake.server.desk import UPLOAD_LIMIT
+from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
 from livefake.server.routes import about, pages, sessions, verify, whep
 from livefake.server.service import Service
 
-__all__ = ["GRACE", "build_app"]
+__all__ = ["GRACE", "LIMITS", "build_app"]
 
 GRACE: Final = 2.0
 """Seconds that sessions and their connections get to close when the service stops."""
+
+LIMITS: Final = (
+    # Looking at a file takes seconds of a core that live sessions need too.
+    Rule(re.compile(re.escape(verify.PATH)), Allowance(0.2, 6), Allowance(0.4, 12), frozenset({"POST"})),
+)
+"""How often addresses may be asked."""
 
 _NO_TELEMETRY: Final[TelemetryConfig] = {
     # FastAPI would send spans with whole addresses, view keys included, to wherever OTEL_* variables point.
@@ -57,6 +65,7 @@ def build_app(service: Service) -> FastAPI:
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(RequestLog, clock=service.clock),
+            Middleware(RateLimit, limits=Limits(LIMITS), clock=service.clock),
             Middleware(AccessGuard, door=Door(service.settings)),
             Middleware(BodyLimit, uploads={verify.PATH: UPLOAD_LIMIT}),
         ],

@@ -1,4 +1,4 @@
-"""The desk where files are handed in to be examined: a few at a time, from each who asks only so often, none is kept.
+"""The desk where files are handed in to be examined: a few at a time, and none is kept.
 
 An upload goes to a temporary file that is gone when its answer is. Looking at it happens on one thread of low priority,
 because the pictures of live sessions are made on the same two cores and must not wait for it.
@@ -16,9 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from livefake.clock import Clock
-from livefake.errors import BadRequest, Busy, LivefakeError, TooOften
-from livefake.server.limits import Buckets
+from livefake.errors import BadRequest, Busy, LivefakeError
 from livefake.trust.verifier import Report
 
 __all__ = ["UPLOAD_LIMIT", "Desk", "Examine"]
@@ -30,8 +28,6 @@ Examine = Callable[[Path], Report]
 """Says what can be said about a file, or raises ``LivefakeError``."""
 
 _PLACES: Final = 3
-_BURST: Final = 6
-_PER_MINUTE: Final = 12.0
 _UPLOAD_SECONDS: Final = 300.0
 _PIECE: Final = 1 << 20
 _NICE: Final = 5
@@ -42,41 +38,26 @@ class Desk:
 
     Args:
         examine: does the work.
-        clock: for how often somebody may ask.
-        limit: bytes of a file.
         patience: seconds that an upload may take.
     """
 
-    def __init__(
-        self, examine: Examine, *, clock: Clock, limit: int = UPLOAD_LIMIT, patience: float = _UPLOAD_SECONDS
-    ) -> None:
+    def __init__(self, examine: Examine, *, patience: float = _UPLOAD_SECONDS) -> None:
         self._examine = examine
-        self._clock = clock
-        self._limit = limit
         self._patience = patience
-        self._shares = Buckets(burst=_BURST, per_minute=_PER_MINUTE)
         self._taken = 0
         self._worker = ThreadPoolExecutor(1, "livefake-verify", initializer=_step_back)
 
-    async def examine(self, pieces: AsyncIterator[bytes], caller: str) -> Report:
+    async def examine(self, pieces: AsyncIterator[bytes]) -> Report:
         """Take a file and say what can be said about it.
 
         Args:
-            pieces: the file's bytes.
-            caller: who asks, such as an address.
+            pieces: the file's bytes; how many there may be is for whoever receives them.
 
         Raises:
-            TooOften: the caller has used up their share for now.
             Busy: as many files as may be at once are being looked at.
             BadRequest: the file is empty, or did not come within ``patience``.
             LivefakeError: what ``examine`` raises, or the file cannot be stored.
         """
-        wait = self._shares.take(caller, self._clock())
-        if wait:
-            problem = (
-                f"Files are examined {_PER_MINUTE:.0f} times a minute for each who asks, and you asked more often."
-            )
-            raise TooOften(problem, f"Try again in {wait:.0f} seconds.", wait=wait)
         with self._place(), _storage() as file:
             await self._store(pieces, file)
             loop = asyncio.get_running_loop()

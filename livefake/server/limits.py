@@ -1,100 +1,152 @@
-"""How often something costly may be asked for: token buckets, one for each who asks. Pure; time is an argument."""
+"""How often somebody may ask: token buckets, with time as an argument, and the ASGI shell around them.
+
+Only paths that a rule names are limited: those that can be asked without the token, and those that cost much.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from livefake.clock import Nanos, nanos, seconds
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["Bucket", "Buckets"]
+from livefake.clock import Clock, Nanos, seconds
+from livefake.server.problems import Problem
 
-_MOST_CALLERS: Final = 1024
+__all__ = ["Allowance", "Bucket", "Limits", "RateLimit", "Rule"]
+
+_CLIENTS: Final = 512
+"""Addresses that are remembered; the one that was quiet for longest is forgotten first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How often is often enough.
+
+    Attributes:
+        rate: requests a second in the long run, above 0.
+        burst: requests at once, 1 or more.
+    """
+
+    rate: float
+    burst: int
+
+    def __post_init__(self) -> None:
+        # Written so that NaN fails too.
+        if not (self.rate > 0 and self.burst >= 1):
+            raise ValueError(f"an allowance needs a rate above 0 and a burst of 1 or more, got {self}")
 
 
 class Bucket:
-    """A bucket that holds ``burst`` tokens, gets ``per_minute`` new ones a minute, and is full at first.
+    """A token bucket: full at first, filled at a steady rate, emptied by one with each request.
 
-    >>> bucket = Bucket(burst=1, per_minute=60)
-    >>> bucket.take(now=0), bucket.take(now=0), bucket.take(now=1_000_000_000)
-    (0.0, 1.0, 0.0)
-
-    Args:
-        burst: requests that may come at once, from 1.
-        per_minute: requests a minute in the long run, above 0.
+    >>> bucket = Bucket(Allowance(rate=2, burst=1), now=0)
+    >>> bucket.take(0), bucket.take(0), bucket.take(500_000_000)
+    (0, 500000000, 0)
     """
 
-    def __init__(self, *, burst: int, per_minute: float) -> None:
-        self._burst = nanos(60_000 / per_minute) * burst
-        self._cost = nanos(60_000 / per_minute)
-        self._level: Nanos = self._burst
-        self._last: Nanos | None = None
+    def __init__(self, allowance: Allowance, now: Nanos) -> None:
+        self._allowance = allowance
+        self._tokens = float(allowance.burst)
+        self._filled = now
 
-    def take(self, now: Nanos) -> float:
+    def take(self, now: Nanos) -> Nanos:
         """Take a token.
 
         Args:
-            now: on a monotonic clock; an instant before the last one counts as that.
+            now: the instant. One that lies before an earlier one fills nothing.
 
         Returns:
-            0 where there was one, else the seconds until there is; nothing is taken then.
+            0 when there was one; else how long it takes until there is.
         """
-        passed = 0 if self._last is None else max(0, now - self._last)
-        self._last = now if self._last is None else max(now, self._last)
-        self._level = min(self._burst, self._level + passed)
-        if self._level < self._cost:
-            return seconds(self._cost - self._level)
-        self._level -= self._cost
-        return 0.0
-
-    def full(self, now: Nanos) -> bool:
-        """Whether it holds all it can, so that a new one would do the same."""
-        return self._last is None or self._level + max(0, now - self._last) >= self._burst
+        passed = max(0, now - self._filled)
+        self._filled = max(self._filled, now)
+        self._tokens = min(self._allowance.burst, self._tokens + seconds(passed) * self._allowance.rate)
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0
+        return math.ceil((1 - self._tokens) / self._allowance.rate * 1e9)
 
 
-class Buckets:
-    """One bucket for each who asks, and no more than ``most`` of them; not for two threads at once.
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a path may be asked.
 
-    Where more ask, those whose buckets are full again are forgotten first; while there is none of these, newcomers
-    share one bucket, so that many addresses are no way around the limit.
-
-    Args:
-        burst, per_minute: of each bucket.
-        most: callers that are remembered.
+    Attributes:
+        paths: pattern that the whole path fits.
+        each: allowance of one client address.
+        every: allowance of all of them together.
+        methods: to which it applies; empty for all.
     """
 
-    def __init__(self, *, burst: int, per_minute: float, most: int = _MOST_CALLERS) -> None:
-        self._burst = burst
-        self._per_minute = per_minute
-        self._most = most
-        self._known: OrderedDict[str, Bucket] = OrderedDict()
-        self._others = self._new()
+    paths: re.Pattern[str]
+    each: Allowance
+    every: Allowance
+    methods: frozenset[str] = frozenset()
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether the rule is for this request."""
+        return (not self.methods or method in self.methods) and self.paths.fullmatch(path) is not None
+
+
+class Limits:
+    """Counts requests against rules; the first rule that fits decides. One thread only."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._all: dict[int, Bucket] = {}
+        self._clients: OrderedDict[tuple[int, str], Bucket] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._known)
+        """How many clients are remembered."""
+        return len(self._clients)
 
-    def take(self, caller: str, now: Nanos) -> float:
-        """Take a token of a caller's bucket; see ``Bucket.take``.
+    def wait(self, method: str, path: str, client: str, now: Nanos) -> Nanos:
+        """How long a request must wait; 0 when it may pass, which is counted."""
+        for index, rule in enumerate(self._rules):
+            if rule.fits(method, path):
+                # The client's own bucket comes first: who is refused there takes nothing from the others.
+                return self._own(index, rule, client, now).take(now) or self._shared(index, rule, now).take(now)
+        return 0
 
-        Args:
-            caller: who asks, such as an address.
-            now: on a monotonic clock.
-        """
-        bucket = self._known.get(caller)
-        if bucket is None:
-            bucket = self._others if self._crowded(now) else self._known.setdefault(caller, self._new())
+    def _shared(self, index: int, rule: Rule, now: Nanos) -> Bucket:
+        return self._all.setdefault(index, Bucket(rule.every, now))
+
+    def _own(self, index: int, rule: Rule, client: str, now: Nanos) -> Bucket:
+        key = (index, client)
+        bucket = self._clients.pop(key, None) or Bucket(rule.each, now)
+        self._clients[key] = bucket
+        while len(self._clients) > _CLIENTS:
+            self._clients.popitem(last=False)
+        return bucket
+
+
+class RateLimit:
+    """ASGI shell of ``Limits``: answers 429 with ``Retry-After`` (RFC 6585, section 4)."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, clock: Clock) -> None:
+        self._app = app
+        self._limits = limits
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        client = scope.get("client")
+        wait = self._limits.wait(scope["method"], scope["path"], client[0] if client else "", self._clock())
+        if wait:
+            await _problem(wait).response(scope)(scope, receive, send)
         else:
-            self._known.move_to_end(caller)
-        return bucket.take(now)
+            await self._app(scope, receive, send)
 
-    def _crowded(self, now: Nanos) -> bool:
-        """Whether there is no room for a newcomer, after the longest unheard-of were forgotten."""
-        while len(self._known) >= self._most:
-            oldest = next(iter(self._known))
-            if not self._known[oldest].full(now):
-                return True
-            del self._known[oldest]
-        return False
 
-    def _new(self) -> Bucket:
-        return Bucket(burst=self._burst, per_minute=self._per_minute)
+def _problem(wait: Nanos) -> Problem:
+    pause = max(1, math.ceil(seconds(wait)))
+    headers: Mapping[str, str] = {"Retry-After": str(pause)}
+    unit = "second" if pause == 1 else "seconds"
+    return Problem(429, "These requests come too fast.", f"Wait {pause} {unit}, then try again.", headers)

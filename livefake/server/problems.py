@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from livefake.errors import BadMedia, BadRequest, Busy, ConsentError, LivefakeError, NotFound, TooLarge, TooOften
+from livefake.errors import BadMedia, BadRequest, Busy, ConsentError, LivefakeError, NotFound, TooLarge
 from livefake.server.plain import problem_page
 
 __all__ = ["HANDLERS", "INTERNAL", "Problem", "problem_of", "validation_sentence"]
@@ -55,8 +54,6 @@ def problem_of(error: LivefakeError) -> Problem:
             status = 422
         case TooLarge():
             status = 413
-        case TooOften(wait=wait):
-            status, headers = 429, {"Retry-After": str(math.ceil(wait))}
         case Busy():
             status, headers = 503, {"Retry-After": "5"}
         case _:

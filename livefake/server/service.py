@@ -57,7 +57,7 @@ class Service:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rooms", Rooms(self.sessions, performer=self.performer, viewer=self.viewer))
-        object.__setattr__(self, "desk", Desk(self.examine, clock=self.clock))
+        object.__setattr__(self, "desk", Desk(self.examine))
 
     def persona(self, id: str) -> PersonaCard:
         """The persona with that id.

@@ -30,11 +30,10 @@ _FILE: Final = {"application/octet-stream": {"schema": {"type": "string", "forma
 )
 async def verify(request: Request, service: ServiceOf) -> Examined | Response:
     """Examine a picture or a clip, sent as the whole body: mark, issuer, session, picture, grant, signature."""
-    if request.headers.get("content-type", "").startswith(("multipart/", "application/x-www-form-urlencoded")):
+    if request.headers.get("content-type", "").startswith("multipart/"):
         problem = Problem(415, "The body should be the file itself, and is a form.", "Send it with: curl --data-binary")
         return problem.response(request.scope)
-    caller = request.client.host if request.client else ""
-    return Examined.of(await service.desk.examine(_pieces(request), caller))
+    return Examined.of(await service.desk.examine(_pieces(request)))
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
