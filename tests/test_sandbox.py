@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -67,14 +68,21 @@ def png(width: int, height: int, content: bytes, *between: bytes) -> bytes:
 
 
 def clip(
-    path: Path, pictures: int, *, rate: int = 25, format: str = "mp4", options: dict[str, str] | None = None
+    path: Path,
+    pictures: int,
+    *,
+    format: str = "mp4",
+    codec: str = "mpeg4",
+    pixels: str = "yuv420p",
+    options: dict[str, str] | None = None,
 ) -> Path:
     with av.open(str(path), "w", format=format) as sink:
-        stream = sink.add_stream("mpeg4", rate=rate, options=options or {})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream = sink.add_stream(codec, rate=25, options=options or {})
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
         for index in range(pictures):
             shade = np.full((72, 64), 40 + index % 150, np.uint8)
-            sink.mux(stream.encode(av.VideoFrame.from_ndarray(shade, "yuv420p")))
+            sink.mux(stream.encode(av.VideoFrame.from_ndarray(shade, "yuv420p").reformat(format=pixels)))
         sink.mux(stream.encode(None))
     return path
 
@@ -203,6 +211,26 @@ def test_a_clip_that_does_not_say_how_long_it_is_is_looked_at_from_its_beginning
     with path.open("rb") as file, Sandbox(path, clock=monotonic) as opened:
         assert file
         assert len({sight.place for sight in opened}) == 3
+
+
+@pytest.mark.parametrize(
+    ("format", "codec", "pixels"),
+    [
+        ("mov", "libx264", "yuv420p10le"),
+        ("webm", "libvpx", "yuv420p"),
+        ("matroska", "mpeg4", "yuv420p"),
+        ("avi", "mpeg4", "yuv420p"),
+        ("ogg", "libtheora", "yuv420p"),
+        ("mpegts", "libx264", "yuv444p"),
+        ("gif", "gif", "rgb8"),
+    ],
+)
+def test_every_kind_of_clip_is_read(tmp_path: Path, format: str, codec: str, pixels: str) -> None:
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {codec}")
+    sights = look(clip(tmp_path / "clip", 50, format=format, codec=codec, pixels=pixels))
+    assert len(sights) > 20
+    assert 35 < float(sights[0].luma.mean()) < 45 or format == "gif"
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".webp"])

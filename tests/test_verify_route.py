@@ -43,8 +43,12 @@ async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+def found(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 def left(tmp_path: Path) -> list[Path]:
-    return list((tmp_path / "uploads").iterdir())
+    return found(tmp_path / "uploads")
 
 
 def jpeg(payload: Payload | None = None, size: tuple[int, int] = (1280, 720)) -> bytes:
@@ -199,6 +203,30 @@ async def test_places_at_the_desk_are_few_and_come_free_again() -> None:
     assert await asyncio.gather(*waiting) == [NOTHING] * 3
     assert await desk.examine(pieces(b"abc")) is NOTHING
     desk.close()
+
+
+async def test_a_service_that_ends_meanwhile_says_so_and_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    go, begun = threading.Event(), threading.Event()
+
+    def slow(path: Path) -> Report:
+        assert path.exists()
+        begun.set()
+        go.wait(10)
+        return NOTHING
+
+    desk = Desk(slow)
+    first, second = (asyncio.create_task(desk.examine(pieces(b"x"))) for _ in range(2))
+    assert await asyncio.to_thread(begun.wait, 10)
+    first.cancel()
+    desk.close()
+    for task in (first, second):
+        with pytest.raises(Busy, match="is being stopped"):
+            await task
+    assert found(tmp_path) == []
+    go.set()
 
 
 async def test_an_upload_that_stalls_is_given_up(tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def _luma(picture: av.VideoFrame) -> Bytes:
     import numpy as np
 
     if picture.format.name not in _LUMA_FIRST:
-        picture = picture.reformat(format="gray")
+        picture = picture.reformat(format="yuv420p")
     plane = picture.planes[0]
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     # Phones write beside the picture how it was held; anticlockwise, in degrees.

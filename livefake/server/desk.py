@@ -54,14 +54,18 @@ class Desk:
             pieces: the file's bytes; how many there may be is for whoever receives them.
 
         Raises:
-            Busy: as many files as may be at once are being looked at.
+            Busy: as many files as may be at once are being looked at, or the service ends meanwhile.
             BadRequest: the file is empty, or did not come within ``patience``.
             LivefakeError: what ``examine`` raises, or the file cannot be stored.
         """
         with self._place(), _storage() as file:
             await self._store(pieces, file)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._worker, self._examine, Path(file.name))
+            work = asyncio.get_running_loop().run_in_executor(self._worker, self._examine, Path(file.name))
+            try:
+                return await work
+            except asyncio.CancelledError:
+                # Only the end of the service cancels a request; whoever waits for the answer is told.
+                raise Busy("livefake is being stopped, so the file was not examined.", "Start it again.") from None
 
     def close(self) -> None:
         """Take no more files; what is being looked at is finished, what waits is not begun."""
