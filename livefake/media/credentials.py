@@ -56,7 +56,7 @@ class CredentialsReader:
             return _provenance(json.loads(self._reader.rest(_MOST)))
         except Late:
             reason = "Reading the manifest took too long."
-        except (Gone, ValueError, KeyError, TypeError):
+        except (Gone, ValueError, KeyError, TypeError, RecursionError):
             reason = "The manifest cannot be read: its reader gave up on it."
         return Provenance(State.INVALID, "", reason, None, ())
 
