@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from livefake.clock import monotonic
+from livefake.clock import FakeClock, monotonic
 from livefake.media.credentials import CredentialsReader
 from livefake.resources import models_folder
 from livefake.trust.provenance import Provenance, Provenancer, State, read_provenance
@@ -56,6 +57,15 @@ def test_a_reader_that_is_brought_down_leaves_an_invalid_manifest(program: Progr
     found = read(DEMO)
     assert found.state is State.INVALID
     assert "gave up" in found.reason
+
+
+def test_an_answer_that_came_in_time_counts_when_it_is_fetched_late() -> None:
+    clock = FakeClock()
+    with CredentialsReader(DEMO, trusted="", clock=clock, wall=30) as reader:
+        while reader._reader.running:
+            time.sleep(0.02)
+        clock.advance(60_000)
+        assert reader.result().state is State.NONE
 
 
 def test_a_reader_that_hangs_is_ended(program: Program) -> None:

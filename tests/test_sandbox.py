@@ -370,6 +370,7 @@ GOOD = HEADER.pack(Tag.CLIP, 0, 4, 2, 1.0, 0)
         GOOD + HEADER.pack(Tag.PICTURE, 0, 1 << 15, 1 << 15, 0.0, 1 << 30),
         GOOD + HEADER.pack(Tag.PICTURE, 0, 4, 2, 0.0, 9) + bytes(9),
         GOOD + HEADER.pack(Tag.PICTURE, 0, 0, 0, 0.0, 0),
+        GOOD + (HEADER.pack(Tag.PICTURE, 0, 4, 2, 0.0, 8) + bytes(8)) * 91,
         GOOD + HEADER.pack(Tag.PICTURE, 7, 4, 2, 0.0, 8) + bytes(8),
         GOOD + HEADER.pack(Tag.PICTURE, 0, 4, 2, float("inf"), 8) + bytes(8),
     ],

@@ -264,7 +264,7 @@ def test_the_signed_statement_is_an_answer_of_its_own(state: State, payload: Pay
 def test_a_signed_file_without_a_mark_says_both(state: State) -> None:
     report = asked(look(None), provenance=Provenance(state, "somebody", "", None, ()))
     assert report.summary.startswith(NOT_REAL)
-    assert "signed by somebody" in report.summary
+    assert "by somebody" in report.summary
 
 
 payloads = st.sampled_from([None, PAYLOAD, FOREIGN, Payload(1, OWN, 78)])
@@ -297,6 +297,12 @@ def test_every_case_has_six_plain_answers_and_no_name(
     if any(look.reading.present for look in looks):
         assert report.marked
         assert report.answers[0].verdict in {Verdict.YES, Verdict.ALARM}
+
+
+def test_a_signature_that_does_not_hold_says_why() -> None:
+    provenance = Provenance(State.INVALID, "somebody", "The file was changed after it was signed.", None, ())
+    told = sentence(asked(look(), provenance=provenance), Question.C2PA)
+    assert told.endswith("does not hold (C2PA). The file was changed after it was signed.")
 
 
 def test_an_alarm_is_always_in_the_summary() -> None:

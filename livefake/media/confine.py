@@ -104,6 +104,8 @@ class Confined:
             Gone: they will not come any more.
         """
         while target:
+            if self._left() <= 0:
+                raise Late
             count = self._read_into(target)
             if not count:
                 raise Gone(overspent=self._overspent())
@@ -111,6 +113,8 @@ class Confined:
 
     def rest(self, most: int) -> bytes:
         """Wait for its end, and give all that it wrote until then, ``most`` bytes at most.
+
+        What it wrote in time counts however late it is fetched.
 
         Raises:
             Late: it did not end in time.
@@ -127,10 +131,13 @@ class Confined:
     def _read_into(self, target: memoryview) -> int:
         poll = select.poll()
         poll.register(self._out, select.POLLIN)
-        left = milliseconds(self._deadline - self._clock())
-        if left <= 0 or not poll.poll(left):
+        if not poll.poll(self._left()):
             raise Late
         return os.readv(self._out.fileno(), [target])
+
+    def _left(self) -> float:
+        """Milliseconds until the deadline, 0 after it."""
+        return max(0.0, milliseconds(self._deadline - self._clock()))
 
     def _ended(self) -> int | None:
         """How it ended, once its output is closed; None if it lives on nevertheless."""

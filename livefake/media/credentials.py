@@ -44,7 +44,7 @@ class CredentialsReader:
         OSError: the program cannot be started.
     """
 
-    def __init__(self, source: Path, *, trusted: str, clock: Clock, wall: float = 20.0) -> None:
+    def __init__(self, source: Path, *, trusted: str, clock: Clock, wall: float = 60.0) -> None:
         with tempfile.TemporaryFile() as order:
             order.write(trusted.encode())
             order.seek(0)

@@ -31,13 +31,16 @@ if TYPE_CHECKING:
 
     from livefake.frame import Bytes
 
-__all__ = ["DECODER", "HEADER", "Fault", "Order", "Tag", "main", "places"]
+__all__ = ["DECODER", "HEADER", "MOST_A_PLACE", "Fault", "Order", "Tag", "main", "places"]
 
 DECODER: Final = "livefake.media.decoding"
 """This module's name as a program."""
 
 HEADER: Final = struct.Struct("<BBIIdI")
 """Tag, place or fault, width, height, seconds, length of what follows."""
+
+MOST_A_PLACE: Final = 30
+"""Pictures that are looked at in each place."""
 
 _RUN: Final = 1.0
 """Seconds of a clip that are looked at in each place."""
@@ -46,7 +49,6 @@ _UNSEARCHABLE: Final = (0.0, 4.0, 12.0)
 """Where to look in a clip that does not say how long it is: early, because it is decoded all the way there."""
 
 _RATE: Final = 30.0
-_MOST_A_PLACE: Final = 30
 _LEAST_A_PLACE: Final = 8
 _MOST_SKIPPED: Final = 300
 _MOST_DAMAGED: Final = 200
@@ -263,7 +265,7 @@ def _run(
             continue
         yield at, picture
         taken += 1
-        if taken >= _MOST_A_PLACE or (at - first >= _RUN and taken >= _LEAST_A_PLACE):
+        if taken >= MOST_A_PLACE or (at - first >= _RUN and taken >= _LEAST_A_PLACE):
             return
 
 

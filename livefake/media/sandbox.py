@@ -7,6 +7,7 @@ kilobytes, so a decoder that is faster than its reader waits.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from livefake.clock import Clock
 from livefake.errors import BadMedia, TooLarge
 from livefake.frame import Bytes
 from livefake.media.confine import Confined, Gone, Late
-from livefake.media.decoding import DECODER, HEADER, Fault, Order, Tag
+from livefake.media.decoding import DECODER, HEADER, MOST_A_PLACE, Fault, Order, Tag
 from livefake.media.sniff import HEAD, Kind, claimed_size, sniff
 
 __all__ = ["Limits", "Sandbox", "Sight", "read_kind"]
@@ -152,13 +153,14 @@ class Sandbox:
         self._end()
 
     def __iter__(self) -> Iterator[Sight]:
-        place = 0
-        while True:
+        place, most = 0, self._looks * MOST_A_PLACE
+        for count in itertools.count():
             tag, number, width, height, seconds, length = self._header()
             if tag == Tag.END:
                 return
             fits = width * height == length and 0 < length <= self._limits.pixels
-            if tag != Tag.PICTURE or not fits or not place <= number < self._looks or not math.isfinite(seconds):
+            in_order = place <= number < self._looks and count < most and math.isfinite(seconds)
+            if tag != Tag.PICTURE or not fits or not in_order:
                 raise self._failed(tag, number)
             place = number
             luma = bytearray(length)

@@ -246,7 +246,7 @@ def _c2pa(payload: Payload | None, provenance: Provenance) -> Answer:
                 Question.C2PA, Verdict.NO, "The file has no signed statement about where it comes from (C2PA)."
             )
         case State.INVALID:
-            sentence = f"The file was changed after it was signed{signer}, or its signature is damaged (C2PA)."
+            sentence = f"The signed statement of the file{signer} does not hold (C2PA). {provenance.reason}".rstrip()
             return Answer(Question.C2PA, Verdict.ALARM, sentence)
     if payload is not None and provenance.payload not in {None, payload}:
         sentence = f"The statement signed{signer} names another mark than the one in the picture (C2PA)."
