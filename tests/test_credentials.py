@@ -24,7 +24,7 @@ PAYLOAD = Payload(1, 0xABCDEF, 77)
 Program = Callable[..., None]
 
 
-def read(path: Path, trusted: str = "", wall: float = 20.0) -> Provenance:
+def read(path: Path, trusted: str = "", wall: float = 60.0) -> Provenance:
     with CredentialsReader(path, trusted=trusted, clock=monotonic, wall=wall) as reader:
         return reader.result()
 

@@ -80,6 +80,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, house: House) -> Iter
     width, height, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     fresh = context.new_page()
+    fresh.set_default_timeout(90_000)
     complaints: list[str] = []
     fresh.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     fresh.on("pageerror", lambda error: complaints.append(str(error)))
