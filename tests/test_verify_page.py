@@ -86,7 +86,8 @@ def page(request: pytest.FixtureRequest, browser: Browser, house: House) -> Iter
     fresh.on("pageerror", lambda error: complaints.append(str(error)))
     fresh.goto(f"http://{address}/?token={TOKEN}")
     fresh.click("nav a[href='/verify']")
-    fresh.wait_for_selector("#drop")
+    # The load event comes after the page's module has run, so that nothing is handed in before somebody listens.
+    fresh.wait_for_url("**/verify", wait_until="load")
     complaints.clear()
     yield fresh
     assert fresh.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it fits the screen"
