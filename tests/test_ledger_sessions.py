@@ -34,7 +34,7 @@ from livefake.trust.packs import sign_pack
 from livefake.trust.scribe import Scribe
 from livefake.trust.watch import Watched
 from tests.footage import CLIP, cut, footage
-from tests.grantkit import DURING, enter, person_pack
+from tests.grantkit import DURING, enter, person_pack, persona_face
 
 pytestmark = pytest.mark.models
 

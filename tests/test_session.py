@@ -13,7 +13,7 @@ from livefake.frame import Frame
 from livefake.media.holdcard import CardPainter
 from livefake.media.reel import Reel, Screen
 from livefake.rig import Outfit, Rig
-from livefake.session import Session
+from livefake.session import Others, Session, State
 from livefake.studio import Studio
 from livefake.swap.base import Swapper
 from livefake.tally import Rate, Tally
