@@ -114,7 +114,8 @@ def _performer(persona: str, camera: str, studio: Studio, count: int) -> Clip:
 def _photograph(who: str, persona: str, studio: Studio, count: int) -> Clip:
     """A photograph that moves before a blurred copy of itself, swapped."""
     if who == "astronaut":
-        face: Bytes = np.ascontiguousarray(skimage.data.astronaut()[..., ::-1])
+        load: Callable[[], Bytes] = skimage.data.astronaut  # Eileen Collins, by NASA: public domain
+        face = np.ascontiguousarray(load()[..., ::-1])
     else:
         face = np.asarray(cv2.imread(str(models_folder() / "personas" / who / "portrait.jpg")), np.uint8)
     wide = cv2.resize(face[64:352], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)

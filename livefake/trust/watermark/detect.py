@@ -13,13 +13,13 @@ from livefake.errors import BadMedia
 from livefake.frame import Bytes, Floats
 from livefake.trust.watermark.carrier import TILE, Carrier, Complexes, canvas_size
 from livefake.trust.watermark.code import Payload
-from livefake.trust.watermark.combine import beginnings, evidence, likeness, message
+from livefake.trust.watermark.combine import PILOT_GATE, beginnings, evidence, likeness, message
 from livefake.trust.watermark.gather import Pieces, evened, whitened
 from livefake.trust.watermark.scan import Guess, Scanner
 from livefake.trust.watermark.search import poses
 from livefake.trust.watermark.tiles import Pose, fold, straightened
 
-__all__ = ["Detector", "Reading"]
+__all__ = ["PILOT_GATE", "Detector", "Reading"]
 
 _LONGEST: Final = 8
 _SAME_SHAPE: Final = 4
@@ -37,7 +37,8 @@ class Reading:
     Attributes:
         present: the pilots stood out and the check sum fitted.
         payload: what the mark says; ``None`` when it is not present.
-        score: how far the best pilots stood out, in standard deviations; where the mark was found, at its place.
+        score: how far the pilots stood out, in standard deviations: of the place that was read, else of the best one.
+            Where the picture is as it was made, a mark may be present from 3.5 on.
         frames: how many frames were added up.
         flipped: the picture is mirrored left to right.
         scale: size of the mark in the picture over its usual size; over 1 after a crop.
@@ -123,9 +124,10 @@ class Detector:
 
     def _attempts(self, total: Floats, weights: Floats, search: bool) -> Iterator[Reading]:
         """Readings of the sum as it is, then in every pose the search proposes; each straight and mirrored."""
-        usual = Pose()
-        waves = self._carrier.analyse(fold(total))
-        yield from self._both(waves, usual, weights, total.shape[1])
+        waves, usual = self._carrier.analyse(fold(total)), Pose()
+        yield self._one(waves, usual, weights, False, 0)
+        # Mirroring the sum of the tiles moves the beginning by what the last tile lacks.
+        yield self._one(waves, usual, weights, True, -total.shape[1] % TILE)
         if search:
             scanner = Scanner(self._carrier, total)
             guesses = [guess for pose in poses(total) for guess in scanner.score(pose)]
@@ -141,21 +143,16 @@ class Detector:
                 waves = self._carrier.analyse(fold(straightened(total, pose)))
                 yield self._one(waves, pose, weights, flipped)
 
-    def _both(self, waves: Complexes, pose: Pose, weights: Floats, width: int | None = None) -> Iterator[Reading]:
-        """Readings of a tile and of its mirror image.
+    def _one(self, waves: Complexes, pose: Pose, weights: Floats, flipped: bool, begin: int | None = None) -> Reading:
+        """What a tile says.
 
         Args:
-            waves: its modes.
-            pose: how it lies.
-            weights: of the places.
-            width: of the picture, if it may be as it was made.
+            waves: its modes, as it lies in the picture.
+            pose: of the picture it is from.
+            weights: of the picture's places.
+            flipped: take it as mirrored.
+            begin: where it begins, pixels from the left, if the picture is as it was made; it may begin elsewhere.
         """
-        yield self._one(waves, pose, weights, False, None if width is None else 0)
-        # Mirroring the sum of the tiles moves the beginning by what the last tile lacks.
-        yield self._one(waves, pose, weights, True, None if width is None else -width % TILE)
-
-    def _one(self, waves: Complexes, pose: Pose, weights: Floats, flipped: bool, begin: int | None = None) -> Reading:
-        """What a tile says; it may begin anywhere, and more easily at ``begin`` pixels from the left."""
         carrier = self._carrier
         found = likeness(carrier, evidence(carrier, carrier.mirrored(waves) if flipped else waves))
         for score, down, right in beginnings(found, begin):
