@@ -75,6 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--psnr", type=float, default=44.0, help="strength of the mark, in decibels")
     parser.add_argument("--trials", type=int, default=100_000, help="looks for a false reading")
     parser.add_argument("--attacks", nargs="+", choices=list(ATTACKS), default=list(ATTACKS), metavar="NAME")
+    parser.add_argument("--only", choices=("covers", "trials"), help="one half of the work")
     parser.add_argument("--share", default="1/1", help="which part of the work, as N/OF")
     parser.add_argument("--out", type=Path, default=Path("out/watermark"))
     return parser.parse_args()
@@ -95,35 +96,42 @@ def _read(path: Path) -> list[Record]:
 
 
 def _work(studio: Studio, options: argparse.Namespace, done: list[Record]) -> Iterator[Record]:
-    """Everything that is not done, cover by cover; each is made once and forgotten."""
-    part, of = (int(number) for number in options.share.split("/"))
+    """Everything that is not done: recovery cover by cover, then looks for false readings."""
     had = {(record["part"], record["cover"], record.get("attack", "")) for record in done}
-    names = list(covers())[part - 1 :: of]
-    runs = options.trials // (_TRIALS_A_RUN * of)
-    for name in names:
-        wanted = [("attack", name, attack) for attack in options.attacks] + [
-            (kind, name, "") for kind in ("cover", "stills", "searched", "tiles")
-        ]
-        if had.issuperset(wanted) and (options.out / f"{name}.npy").exists():
-            continue
-        started = time.process_time()
-        clip: Clip = covers()[name](studio, options.seconds * RATE)
-        copies = marked(clip, options.psnr)
-        for kind, _, attack in wanted:
-            if (kind, name, attack) not in had:
-                yield {"part": kind, "cover": name} | _one(kind, attack, clip, copies, options.out / f"{name}.npy")
-        yield {"part": "time", "cover": name, "seconds": round(time.process_time() - started, 1)}
-    tiles = [np.load(options.out / f"{name}.npy") for name in names if (options.out / f"{name}.npy").exists()]
-    for run in range(runs):
-        if ("false", f"run {run}", "") not in had:
-            weak = _TRIALS_A_RUN // _WEAK_SHARE
-            counts = false_trials(
-                np.concatenate(tiles), _TRIALS_A_RUN - weak, weak, seed=1000 * part + run, tell=lambda done: None
-            )
-            yield {"part": "false", "cover": f"run {run}", "counts": counts}
+    part, of = (int(number) for number in options.share.split("/"))
+    if options.only != "trials":
+        for name in list(covers())[part - 1 :: of]:
+            yield from _cover(studio, options, name, had)
+    if options.only != "covers":
+        tiles = np.concatenate([np.load(path) for path in sorted(options.out.glob("tiles-*.npy"))])
+        weak = _TRIALS_A_RUN // _WEAK_SHARE
+        for run in range(part - 1, options.trials // _TRIALS_A_RUN, of):
+            if ("false", f"run {run}", "") not in had:
+                counts = false_trials(tiles, _TRIALS_A_RUN - weak, weak, seed=run)
+                yield {"part": "false", "cover": f"run {run}", "counts": counts, "tiles": len(tiles)}
 
 
-def _one(kind: str, attack: str, clip: Clip, copies: Clip, tiles: Path) -> Record:
+def _cover(studio: Studio, options: argparse.Namespace, name: str, had: set[tuple[str, str, str]]) -> Iterator[Record]:
+    """What is not done with one cover, which is made once and forgotten."""
+    kinds = [*(("attack", attack) for attack in options.attacks), ("cover", ""), ("stills", ""), ("searched", "")]
+    missing = [(kind, attack) for kind, attack in kinds if (kind, name, attack) not in had]
+    tiles = options.out / f"tiles-{name}.npy"
+    if not missing and tiles.exists():
+        return
+    started = time.process_time()
+    clip: Clip = covers()[name](studio, options.seconds * RATE)
+    if not tiles.exists():
+        coded = ATTACKS["H.264 at 1 Mb/s"].change(clip[:RATE])
+        carrier = Carrier()
+        both = np.concatenate([tiles_of(clip, carrier), tiles_of(coded, carrier)])
+        np.save(tiles, both.astype(np.complex64))
+    copies = marked(clip, options.psnr)
+    for kind, attack in missing:
+        yield {"part": kind, "cover": name} | _one(kind, attack, clip, copies)
+    yield {"part": "time", "cover": name, "seconds": round(time.process_time() - started, 1)}
+
+
+def _one(kind: str, attack: str, clip: Clip, copies: Clip) -> Record:
     match kind:
         case "attack":
             return {"attack": attack} | recover(copies, ATTACKS[attack])
@@ -131,14 +139,8 @@ def _one(kind: str, attack: str, clip: Clip, copies: Clip, tiles: Path) -> Recor
             return {"quality": quality(clip, copies)}
         case "stills":
             return {"windows": recover_stills(copies)}
-        case "searched":
-            return searched(clip)
         case _:
-            coded = ATTACKS["H.264 at 1 Mb/s"].change(clip[:RATE])
-            carrier = Carrier()
-            both = np.concatenate([tiles_of(clip, carrier), tiles_of(coded, carrier)])
-            np.save(tiles, both.astype(np.complex64))
-            return {"count": len(both)}
+            return searched(clip)
 
 
 def _line(record: Record) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +30,7 @@ __all__ = ["false_trials", "modelled", "searched", "tiles_of"]
 _SEARCHED: Final = 30
 _PIECES: Final = 3
 _FAINT: Final = (0.1, 0.6)
+_ROOTS: Final = np.exp(2j * np.pi * np.arange(TILE) / TILE)
 
 
 def modelled() -> dict[str, float]:
@@ -73,16 +73,13 @@ def searched(clip: Clip) -> dict[str, Any]:
     return {"present": reading.present, "score": reading.score, "seconds": round(time.process_time() - started, 2)}
 
 
-def false_trials(
-    tiles: Complexes, unmarked: int, weak: int, *, seed: int, tell: Callable[[int], None]
-) -> dict[str, float]:
+def false_trials(tiles: Complexes, unmarked: int, weak: int, *, seed: int) -> dict[str, float]:
     """Run trials.
 
     Args:
         tiles: (T, N) modes of tiles without a mark.
         unmarked, weak: trials of each kind.
         seed: of the choices.
-        tell: called after each trial with their number.
 
     Returns:
         Counts: trials and false readings of each kind, looks that passed a gate, weak marks that were read right.
@@ -105,7 +102,6 @@ def false_trials(
                 payload = message(carrier, turned, down, right)
                 counts[f"{kind}_false"] += payload is not None and payload != expected
                 counts["weak_read"] += payload is not None and payload == expected
-        tell(trial + 1)
     return dict(counts)
 
 
@@ -113,7 +109,7 @@ def _pile(carrier: Carrier, tiles: Complexes, rng: np.random.Generator) -> Compl
     """Some tiles, each moved at random, in one."""
     chosen = tiles[rng.integers(0, len(tiles), rng.integers(1, 9))]
     down, right = rng.integers(0, TILE, (2, len(chosen), 1))
-    turn = np.exp(2j * np.pi * (carrier.rows * down + carrier.columns * right) / TILE)
+    turn = _ROOTS[(carrier.rows * down + carrier.columns * right) % TILE]
     return np.asarray((chosen * turn).sum(0), np.complex128)
 
 
