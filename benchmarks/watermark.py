@@ -41,7 +41,7 @@ __all__ = ["main"]
 Record = dict[str, Any]
 
 _TRIALS_A_RUN: Final = 5_000
-_WEAK_SHARE: Final = 5
+_WEAK_SHARE: Final = 10
 
 
 def main() -> None:

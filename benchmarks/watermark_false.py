@@ -29,7 +29,7 @@ __all__ = ["false_trials", "modelled", "searched", "tiles_of"]
 
 _SEARCHED: Final = 30
 _PIECES: Final = 3
-_FAINT: Final = (0.1, 0.6)
+_FAINT: Final = (0.02, 0.3)
 _ROOTS: Final = np.exp(2j * np.pi * np.arange(TILE) / TILE)
 
 
