@@ -53,7 +53,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     results = out / f"results{options.share.replace('/', 'of') if options.share != '1/1' else ''}.jsonl"
     stamp = _stamp(options)
-    done = [record for record in _read(results) if record["stamp"] == stamp]
+    done = _all(out, stamp)
     studio = open_studio(console, settings())
     with results.open("a", encoding="utf-8") as file:
         for record in _work(studio, options, done):
@@ -61,8 +61,7 @@ def main() -> None:
             file.write(json.dumps(record) + "\n")
             file.flush()
             console.print(_line(record))
-    everything = [one for path in sorted(out.glob("results*.jsonl")) for one in _read(path) if one["stamp"] == stamp]
-    found = summary(everything) | {"machine": describe_machine(), "embed_cpu_ms": _embed_cost(options.psnr)}
+    found = summary(_all(out, stamp)) | {"machine": describe_machine(), "embed_cpu_ms": _embed_cost(options.psnr)}
     (out / "summary.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     text = tables(found) + f"Embedding, cpu: {found['embed_cpu_ms']}\n"
     (out / "table.md").write_text(text, "utf-8")
@@ -85,6 +84,11 @@ def _stamp(options: argparse.Namespace) -> str:
     """Results of another mark, or of other clips, do not count."""
     tile = Carrier().tile(encode(PAYLOAD))
     return hashlib.sha256(tile.tobytes() + f"{options.seconds} {options.psnr}".encode()).hexdigest()[:12]
+
+
+def _all(folder: Path, stamp: str) -> list[Record]:
+    """What every run so far, shared or alone, has found out about this mark."""
+    return [one for path in sorted(folder.glob("results*.jsonl")) for one in _read(path) if one["stamp"] == stamp]
 
 
 def _read(path: Path) -> list[Record]:
