@@ -6,13 +6,14 @@ Our own lie beside the manifest and come with livefake; others are fetched once 
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 import subprocess
 import sys
 import tempfile
 import tomllib
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
