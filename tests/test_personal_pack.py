@@ -79,7 +79,7 @@ def test_the_studio_opens_a_personas_own_network(pack: Path, tmp_path: Path) -> 
     (models / "personas").mkdir(parents=True)
     for folder in ("mesh", "demo"):
         (models / folder).symlink_to(models_folder() / folder)
-    for persona in (pack, models_folder() / "personas" / "mara"):
+    for persona in (pack, *(models_folder() / "personas").iterdir()):
         (models / "personas" / persona.name).symlink_to(persona)
     mine = Studio(models, weights, tmp_path / "cache", issuer=1, grants=GrantBook(tmp_path / "data"))
     own, general = mine.outfit("anna").finishers(), mine.outfit("mara").finishers()
