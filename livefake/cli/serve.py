@@ -121,6 +121,7 @@ def build_service(settings: Settings, console: Console) -> Service:
     from livefake.media.holdcard import CardPainter
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
+    from livefake.media.webrtc.publisher import PublisherPeer
     from livefake.resources import models_folder, web_folder
     from livefake.server.service import Service
     from livefake.sessions import Sessions
@@ -152,6 +153,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         scribe=scribe,
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
+        publisher=lambda: PublisherPeer(clock=monotonic, bitrate=bitrate),
         viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate),
         clock=monotonic,
         engine=studio.engine,

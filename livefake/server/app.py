@@ -19,7 +19,7 @@ from livefake.server.access import AccessGuard, Door
 from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, enrol, feed, grant, keep, outputs, pages, people, sessions, whep
+from livefake.server.routes import about, enrol, feed, grant, keep, keys, outputs, pages, people, sessions, whep, whip
 from livefake.server.service import Service
 
 __all__ = ["GRACE", "LIMITS", "build_app"]
@@ -36,6 +36,8 @@ LIMITS: Final = (
     # Its page asks four times a second how it goes.
     Rule(re.compile("/(api/)?enrol/.*"), Allowance(8, 40), Allowance(30, 120)),
     Rule(re.compile("/(api/)?grant/.*"), Allowance(1, 20), Allowance(5, 60)),
+    # A program that comes back after an error does so every few seconds; each try may cost a connection.
+    Rule(re.compile("/whip(/.*)?"), Allowance(2, 20), Allowance(10, 60), frozenset({"POST", "PATCH", "DELETE"})),
 )
 """How often addresses may be asked that need no token. What somebody guesses counts as well as what is right."""
 
@@ -57,6 +59,7 @@ def build_app(service: Service) -> FastAPI:
         recovery = asyncio.create_task(_recover(service.recordings))
         yield
         await asyncio.gather(service.rooms.close(GRACE), service.people.enrolments.close(GRACE))
+        await service.publishers.close()
         if service.scribe is not None:
             await asyncio.to_thread(service.scribe.close, GRACE)
         if service.recordings is not None:
@@ -85,7 +88,7 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, outputs, keep, whep, feed, people, enrol, grant, pages):
+    for module in (about, sessions, outputs, keep, keys, whip, whep, feed, people, enrol, grant, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app
