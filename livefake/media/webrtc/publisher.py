@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Final
 
 import av
 from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
+from aiortc.stats import RTCTransportStats
 
 from livefake.clock import Clock
 from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
+from livefake.media.webrtc.low_delay import waive_consent
 from livefake.media.webrtc.microphone import Microphone
 from livefake.media.webrtc.peer import CameraSource
 from livefake.media.webrtc.sdp import PERFORMER, check_offer, preferred
 
-__all__ = ["PublisherPeer"]
+__all__ = ["SILENCE", "PublisherPeer"]
+
+SILENCE: Final = 5
+"""Seconds without a packet after which a publisher has gone."""
 
 
 class PublisherPeer(Connection):
     """A program that sends a camera, and sound if it likes, and gets nothing back.
+
+    FFmpeg does not answer when it is asked whether it still wants our packets (RFC 7675), and we send it next to none.
+    What tells that it is there are its own.
 
     Args:
         clock: stamps arrivals.
@@ -59,6 +68,31 @@ class PublisherPeer(Connection):
     def _settle(self) -> None:
         for transceiver in self._connection.getTransceivers():
             transceiver.direction = "recvonly"
+
+    def _follow(self) -> None:
+        super()._follow()
+        if self._connection.connectionState == "connected":
+            waive_consent(self._connection)
+            self._pumps.append(asyncio.create_task(self._listen(), name="publisher vigil"))
+
+    async def _listen(self) -> None:
+        """Leave when nothing has come for a while."""
+        heard, silent = -1, 0
+        while silent < SILENCE:
+            await asyncio.sleep(1)
+            before, heard = heard, await self._packets()
+            silent = 0 if heard != before else silent + 1
+        self._leave()
+
+    async def _packets(self) -> int:
+        """Packets that have come."""
+        reports = [await each.receiver.getStats() for each in self._connection.getTransceivers()[:1]]
+        return sum(
+            item.packetsReceived
+            for report in reports
+            for item in report.values()
+            if isinstance(item, RTCTransportStats)
+        )
 
     def _receive(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
