@@ -5,140 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Final
 
 from livefake.clock import Clock, Nanos, seconds
 from livefake.compose.others import Others
 from livefake.flow.hold import Hold, State
 from livefake.flow.mailbox import Mailbox
-from livefake.flow.outcome import Fate, Outcome
+from livefake.flow.outcome import Fate
 from livefake.flow.timing import FRAME, Samples, Timing, Timings
 from livefake.frame import Frame
 from livefake.media.ports import Painter, Sink, Source, Tapped
-from livefake.media.recorder import Recording
 from livefake.media.recordings import Recordings
-from livefake.media.selfread import MarkReads, SelfReader
+from livefake.media.selfread import SelfReader
 from livefake.media.take import Take
 from livefake.media.tap import Tap
 from livefake.rig import Outfit, Rig
-from livefake.trust.gate import ENDED, UNRECORDED
+from livefake.tally import FAILED, LOST, UNREAD, WORDS, Rate, Report, Tally, kind
 from livefake.trust.seal import Sealed
 
 __all__ = ["UNREAD", "Others", "Report", "Session", "State", "Tally"]
 
 _log = logging.getLogger(__name__)
 
-UNREAD: Final = "mark unread"
-"""Reason of a hold: what the encoder sent did not carry the session's mark."""
-
-_LOST: Final = "mark lost"
 _TICK: Final = 0.1
 _CARD_SIZE: Final = (1280, 720)
 _LEAST_CARD: Final = (160, 120)
-_WORDS: Final = {
-    "": ("Starting", "The first swapped picture is on its way."),
-    "no face": ("No face in the picture", "The swap goes on when the face is back."),
-    "performer left": ("The performer has left", "Press Resume to go on with whoever is here now."),
-    "face hidden": ("The face is turned away", "The swap goes on when it can be seen."),
-    ENDED: ("The consent has ended", "The person whose face this was no longer allows it, or the time is up."),
-    UNRECORDED: ("The ledger cannot be written", "Until it can, the face of a real person is not shown."),
-    UNREAD: ("The mark could not be read", "The swap goes on when it can be read again."),
-    _LOST: ("The mark could not be read", "It failed again and again. Press Resume to try once more."),
-    "face too small": ("The face is too far away", "Come closer to the camera."),
-}
-_FAILED: Final = ("The swap has stopped", "Nothing of the camera is shown. The reason is on the livefake page.")
-
-
-def _kind(reason: str) -> str:
-    """What a reason begins with: the words on a card say no more, because viewers read them too."""
-    return reason.partition(":")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a session is doing.
-
-    Attributes:
-        state: what a viewer sees.
-        reason: why it is not live, for a person; empty when it is.
-        needs_resume: whether the performer was lost for so long that a person has to press Resume.
-        persona: id of the persona that is worn.
-        others: what happens to other faces.
-        source_fps, shown_fps: frames a second, in and out, over the last two seconds.
-        width, height: of the pictures, 0 before the first.
-        frames: count by outcome: arrived, swapped, held, carded, dropped, late, failed.
-        stages: what each stage takes.
-        frame: what the whole pipeline takes.
-        server_ms: median time from a frame's arrival to its picture's being handed to the sinks, milliseconds.
-        quality: what the swap runs with, in words.
-        queue_depth: most frames that ever waited in one place.
-        tone: 0 for the performer's skin tone, 1 for the persona's.
-        recording: how the latest recording does; None before the first.
-        mark: how often the session's own mark was looked for in what was sent.
-        mark_unread: whether the session is on hold because it was not there.
-        mark_age: seconds since it was last read; None before the first time.
-    """
-
-    state: State
-    reason: str
-    needs_resume: bool
-    persona: str
-    others: Others
-    source_fps: float
-    shown_fps: float
-    width: int
-    height: int
-    frames: Mapping[str, int]
-    stages: Mapping[str, Timing]
-    frame: Timing
-    server_ms: float
-    quality: str
-    queue_depth: int
-    tone: float = 0.0
-    recording: Recording | None = None
-    mark: MarkReads = field(default_factory=MarkReads)
-    mark_unread: bool = False
-    mark_age: float | None = None
-
-
-class Rate:
-    """Events a second over a window."""
-
-    def __init__(self, window: Nanos = 2_000_000_000) -> None:
-        self._window = window
-        self._times: deque[Nanos] = deque(maxlen=256)
-
-    def add(self, now: Nanos) -> None:
-        """One more event."""
-        self._times.append(now)
-
-    def read(self, now: Nanos) -> float:
-        """Events a second up to that instant; 0 before the second event."""
-        while self._times and now - self._times[0] > self._window:
-            self._times.popleft()
-        if len(self._times) < 2:
-            return 0.0
-        return (len(self._times) - 1) / max(seconds(self._times[-1] - self._times[0]), 1e-3)
-
-
-class Tally:
-    """Observer that counts outcomes and remembers why the last frame was not shown."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.reason = ""
-
-    def stage(self, name: str, wall: Nanos, cpu: Nanos) -> None:
-        """Stages do not matter here; see ``Observer``."""
-
-    def frame(self, outcome: Outcome, wall: Nanos, cpu: Nanos) -> None:
-        """Count a frame; see ``Observer``."""
-        self.counts[outcome.fate] += 1
-        if outcome.fate is not Fate.LATE:
-            self.reason = outcome.reason
 
 
 class Session:
@@ -324,7 +216,7 @@ class Session:
     def _heed_reader(self) -> None:
         """Let what was read back decide before every picture."""
         held, lost = self._reader.held, self._reader.lost
-        for reason, applies in ((UNREAD, held and not lost), (_LOST, lost)):
+        for reason, applies in ((UNREAD, held and not lost), (LOST, lost)):
             if applies and reason not in self._distrust:
                 _log.warning("Session %d is on hold: the mark could not be read in what was sent.", self.number)
                 self.distrust(reason)
@@ -351,7 +243,7 @@ class Session:
     def _card(self, now: Nanos) -> Sealed:
         width, height, pts, arrived = self._latest or (*_CARD_SIZE, 0, now)
         width, height = max(width, _LEAST_CARD[0]), max(height, _LEAST_CARD[1])
-        title, detail = _WORDS.get(_kind(self._reason), _FAILED)
+        title, detail = WORDS.get(kind(self._reason), FAILED)
         pts += round(seconds(now - arrived) * 90_000)
         return self._rig.card(self._painter.paint(width, height, title, detail, pts=pts, arrived=now))
 
@@ -372,8 +264,8 @@ class Session:
         counts = self._tally.counts
         return Report(
             state=state,
-            reason="" if state in (State.LIVE, State.ENDED) else _WORDS.get(_kind(reason), (reason, ""))[0],
-            needs_resume=reason in ("performer left", _LOST),
+            reason="" if state in (State.LIVE, State.ENDED) else WORDS.get(kind(reason), (reason, ""))[0],
+            needs_resume=reason in ("performer left", LOST),
             persona=self._persona,
             others=self._others,
             source_fps=self._in.read(now),
@@ -396,7 +288,7 @@ class Session:
             tone=self._tone,
             recording=self._take.report(),
             mark=mark,
-            mark_unread=UNREAD in self._distrust or _LOST in self._distrust,
+            mark_unread=UNREAD in self._distrust or LOST in self._distrust,
             mark_age=None if mark.last is None else seconds(now - mark.last),
             queue_depth=max(self._fresh.deepest, self._done.deepest, self._take.deepest),
         )

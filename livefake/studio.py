@@ -9,29 +9,40 @@ from typing import Final
 
 import numpy as np
 
-from livefake.clock import Clock, Wall, wall
+from livefake.clock import Clock, Wall, seconds, wall
 from livefake.compose.others import Others
 from livefake.engine.base import Engine
 from livefake.engine.factory import SwapFiles, engines, open_swap_engine
 from livefake.engine.gpu import find_gpu
 from livefake.engine.weights import Weights
-from livefake.errors import ConsentError, NotFound
+from livefake.errors import BadPersona, ConsentError, NotFound
 from livefake.faces.detect import Detector
 from livefake.faces.eyes import EyeNet
 from livefake.faces.landmarks import LandmarkNet
+from livefake.faces.performer import Performer
+from livefake.faces.stages import Detect, Follow, ReadLandmarks
+from livefake.faces.track import Tracks
 from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
-from livefake.frame import Frame
+from livefake.frame import Bytes, Drop, Frame
+from livefake.media.performers import performers
 from livefake.rig import Outfit, Rig
+from livefake.swap.base import Swapper
+from livefake.swap.community.dfm import DfmSwapper, read_dfm
 from livefake.swap.guide import CHANNELS
 from livefake.swap.mesh import MeshSwapper, read_triangles
-from livefake.swap.persona import Kind, PersonaCard, find_persona, list_personas, load_persona
+from livefake.swap.persona import Kind, PersonaCard, check_files, find_persona, list_personas, load_persona
 from livefake.swap.refine import Finisher
 from livefake.trust.consent import Output, Purpose
 from livefake.trust.gate import ConsentGate, no_ledger
 from livefake.trust.grants import GrantBook
-from livefake.trust.label import Look
+from livefake.trust.label import Label, Look
+from livefake.trust.mark import Watermark
 from livefake.trust.packs import check_pack
+from livefake.trust.probe import Verdict
+from livefake.trust.prober import Prober
+from livefake.trust.rehearsal import Sight, Wearing
+from livefake.trust.shipped import is_shipped
 from livefake.trust.watermark import Payload
 
 __all__ = ["Studio"]
@@ -39,6 +50,7 @@ __all__ = ["Studio"]
 
 _SIDES: Final = (256, 192, 128)
 """Of the swap network's crop, pixels: the rungs of the quality ladder."""
+_RUNS: Final = 5
 
 
 class Studio:
@@ -72,6 +84,7 @@ class Studio:
 
         # One thread a session: with two, processor time rises by a third to a half for no gain in delay.
         cv2.setNumThreads(1)
+        self._models = models
         self._personas = models / "personas"
         self._more = () if packs is None else (packs,)
         self._grants = grants
@@ -84,7 +97,15 @@ class Studio:
         self._rungs: dict[str, dict[int, Engine]] = {}
         self._weights = weights
         self._cache = cache
+        self._brought: dict[str, Engine] = {}
         self._lock = threading.Lock()
+        self._prober = Prober(
+            lambda: self._grants,
+            cache,
+            networks=self.networks,
+            # Of one that comes with livefake it is known what it does: one look keeps a first change of persona short.
+            performers=lambda card: performers(models, without=card.id, one=is_shipped(card)),
+        )
 
     @property
     def engine(self) -> str:
@@ -108,7 +129,8 @@ class Studio:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
             ConsentError: it is a real person's, and no grant covers wearing it there now, or this installation did
-                not make the pack.
+                not make the pack; or the face that comes out is not the one it says.
+            EngineError: its network cannot be opened.
         """
         card = find_persona(self._personas, persona, *self._more)
         gate = None
@@ -121,13 +143,79 @@ class Studio:
                 "signed packs of real people are worn from there.",
                 "A fictional persona belongs in livefake's own models/personas folder.",
             )
+        swapper = self._swapper(card)
+        engines = self._refiners(card) if refine and card.model is None else {}
+        self._prober.check(card, lambda: self._rehearsed(card))
+        return Outfit(swapper, gate, engines)
+
+    def _swapper(self, card: PersonaCard) -> Swapper:
+        """What wears a persona, its files checked when it is opened."""
         # A pack that was made anew is another one, and so is its signature.
-        key = f"{card.folder}:{card.signature}"
+        key = f"{card.folder}:{card.signature}:{card.content}"
         with self._lock:
+            if card.model is not None:
+                if key not in self._brought:
+                    check_files(card)
+                    self._brought[key] = self._open_model(card.model)
+                # It writes into itself while it runs, so every performer has one.
+                return DfmSwapper(self._brought[key].sibling())
             if key not in self._swappers:
                 self._swappers[key] = MeshSwapper(load_persona(card), self._triangles)
-            swapper = self._swappers[key]
-        return Outfit(swapper, gate, self._refiners(card) if refine else {})
+            return self._swappers[key]
+
+    def _open_model(self, path: Path) -> Engine:
+        gpu = find_gpu()
+        files = SwapFiles(None if gpu is None else path, path)
+        return open_swap_engine(files, shapes=read_dfm(path), cache=self._cache, gpu=gpu, exact=True).engine
+
+    def _rehearsed(self, card: PersonaCard) -> tuple[Swapper, Finisher | None]:
+        """A persona for trying it on."""
+        if card.model is not None:
+            return self._swapper(card), None
+        return self._swapper(card), Finisher(self._refiners(card)[_SIDES[0]].sibling())
+
+    def probe(self, card: PersonaCard) -> Verdict | None:
+        """Compare the face that comes out of a pack with the grants, wherever the pack lies; see ``Prober.check``."""
+        self._swapper(card)
+        return self._prober.check(card, lambda: self._rehearsed(card))
+
+    def look(self, card: PersonaCard) -> Sight:
+        """What comes out of a pack that is being brought, whoever that is; see ``Prober.look``."""
+        self._swapper(card)
+        return self._prober.look(card, lambda: self._rehearsed(card))
+
+    def portrait(self, card: PersonaCard) -> Bytes:
+        """A picture of a brought model, labelled and marked, worn by a fictional performer.
+
+        Returns:
+            (512, 512, 3) uint8 BGR.
+
+        Raises:
+            BadPersona: it shows nothing.
+        """
+        stages = (Label(), Watermark(Payload(version=1, issuer=self._issuer, session=0)))
+        try:
+            frame = Wearing(*self.networks(), self._swapper(card))(performers(self._models, without="")[-1])[0]
+        except Drop as drop:
+            raise BadPersona(f"{card.title} shows nothing that covers a face: {drop.reason}.") from drop
+        for stage in stages:
+            frame = stage(frame)
+        return frame.bgr()
+
+    def speed(self, card: PersonaCard, clock: Clock) -> float:
+        """Milliseconds that a brought model takes for one face here, the median of some runs."""
+        swapper, frame = self._swapper(card), performers(self._models)[-1]
+        detector, landmarks = self.networks()
+        tracks = Tracks()
+        detect = Detect(detector, tracks)
+        for stage in (detect, ReadLandmarks(landmarks, tracks), Follow(tracks, Performer(), detect)):
+            frame = stage(frame)
+        took = []
+        for _ in range(_RUNS):
+            start = clock()
+            swapper(frame, frame.faces[0])
+            took.append(seconds(clock() - start) * 1000)
+        return float(np.median(took))
 
     def _refiners(self, card: PersonaCard | None = None) -> Mapping[int, Engine]:
         """The swap network at each rung of the quality ladder, opened when it is first asked for.
@@ -136,7 +224,7 @@ class Studio:
             card: of a persona that may bring its own; None for the general one.
         """
         own = None if card is None else card.networks
-        key = "" if card is None or own is None else f"{card.folder}:{card.signature}"
+        key = "" if card is None or own is None else f"{card.folder}:{card.signature}:{card.content}"
         with self._lock:
             if key not in self._rungs:
                 gpu = find_gpu()

@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from livefake.engine.weights import Weights
 from livefake.resources import models_folder
 from livefake.settings import read_settings
 from livefake.studio import Studio
+
+# A busy machine is no reason to fail.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from livefake.trust.packs import check_pack, sign_pack
 from livefake.trust.seal import REQUIRED, Seal
 from tests.album import a_face, grey_frame
 from tests.footage import footage
-from tests.grantkit import DURING, END, SERVICE, START, STRANGER, enter, person_pack
+from tests.grantkit import DURING, END, SERVICE, START, STRANGER, enter, person_pack, persona_face
 
 HERE = public_hex(SERVICE)
 
@@ -216,7 +216,7 @@ pytestmark = pytest.mark.models
 def test_a_real_persons_persona_is_worn_under_a_grant_and_stops_when_it_is_revoked(
     people: Studio, book: GrantBook, packs: Path
 ) -> None:
-    grant, tally = enter(book), Tally()
+    grant, tally = enter(book, face=persona_face()), Tally()
     sign_pack(person_pack(packs, grant.id), book.key)
     assert "zoe" in [card.id for card in people.personas]
     worn = rig(people, "zoe", tally)
@@ -232,22 +232,22 @@ def test_a_real_persons_persona_is_worn_under_a_grant_and_stops_when_it_is_revok
 
 
 def test_the_gate_comes_and_goes_with_the_persona(people: Studio, book: GrantBook, packs: Path) -> None:
-    grant, tally = enter(book), Tally()
+    grant, tally = enter(book, face=persona_face()), Tally()
     sign_pack(person_pack(packs, grant.id), book.key)
     frames = seconds_apart(9)
-    worn = rig(people, "mara", tally)
-    assert people.outfit("mara").gate is None
+    worn = rig(people, "nils", tally)
+    assert people.outfit("nils").gate is None
     assert all(worn(next(frames)) for _ in range(2))
     worn.wear(people.outfit("zoe"))
     assert worn(next(frames))
     book.revoke(grant.id, now=DURING)
     assert not any([worn(next(frames)) for _ in range(4)][2:])
-    worn.wear(people.outfit("mara"))
+    worn.wear(people.outfit("nils"))
     assert worn(next(frames))
 
 
 def test_a_persona_is_worn_only_where_the_grant_says(people: Studio, book: GrantBook, packs: Path, wall: Wall) -> None:
-    grant = enter(book, outputs=frozenset({Output.FILE}))
+    grant = enter(book, face=persona_face(), outputs=frozenset({Output.FILE}))
     sign_pack(person_pack(packs, grant.id), book.key)
     with pytest.raises(ConsentError, match="covers file, not live"):
         rig(people, "zoe", Tally())
@@ -264,7 +264,7 @@ def test_a_persona_whose_grant_is_not_here_is_refused(people: Studio, book: Gran
 
 
 def test_a_pack_from_elsewhere_is_refused_even_with_a_grant(people: Studio, book: GrantBook, packs: Path) -> None:
-    grant = enter(book)
+    grant = enter(book, face=persona_face())
     pack = person_pack(packs, grant.id)
     with pytest.raises(ConsentError, match="not signed"):
         people.outfit("zoe")
@@ -274,7 +274,7 @@ def test_a_pack_from_elsewhere_is_refused_even_with_a_grant(people: Studio, book
 
 
 def test_a_file_that_was_changed_in_a_signed_pack_is_refused(people: Studio, book: GrantBook, packs: Path) -> None:
-    pack = person_pack(packs, enter(book).id)
+    pack = person_pack(packs, enter(book, face=persona_face()).id)
     sign_pack(pack, book.key)
     np.save(pack / "landmarks.npy", np.zeros((468, 3), np.float32))
     with pytest.raises(BadPersona, match=r"landmarks\.npy of zoe was changed"):
@@ -284,7 +284,7 @@ def test_a_file_that_was_changed_in_a_signed_pack_is_refused(people: Studio, boo
 def test_without_a_book_no_real_person_is_worn(
     people: Studio, book: GrantBook, packs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sign_pack(person_pack(packs, enter(book).id), book.key)
+    sign_pack(person_pack(packs, enter(book, face=persona_face()).id), book.key)
     monkeypatch.setattr(people, "_grants", None)
     with pytest.raises(ConsentError, match="signed grant, and there is none here"):
         people.outfit("zoe")
@@ -297,7 +297,7 @@ async def test_a_session_shows_the_card_when_the_consent_ends(people: Studio, bo
     from livefake.media.reel import Reel, Screen
     from livefake.session import Session
 
-    grant, tally = enter(book), Tally()
+    grant, tally = enter(book, face=persona_face()), Tally()
     sign_pack(person_pack(packs, grant.id), book.key)
     worn = rig(people, "zoe", tally)
     book.revoke(grant.id, now=DURING)
@@ -333,7 +333,8 @@ async def test_a_session_records_a_person_only_under_a_grant_that_covers_it(
     from livefake.session import Session
     from tests.keepkit import numbers, recordings
 
-    live_only, both = enter(book, 1, outputs=frozenset({Output.LIVE})), enter(book, 2)
+    face = persona_face()
+    live_only, both = enter(book, 1, outputs=frozenset({Output.LIVE}), face=face), enter(book, 2, face=face)
     for grant, name in ((live_only, "zoe"), (both, "ada")):
         sign_pack(person_pack(packs, grant.id, name), book.key)
     tally = Tally()
@@ -390,7 +391,7 @@ def test_a_frame_whose_decision_fails_does_not_open_the_gate_for_the_next(book: 
     def broken() -> float:
         raise OSError("the clock cannot be read")
 
-    gate = ConsentGate(book, enter(book).id, output=Output.LIVE, wall=broken)
+    gate = ConsentGate(book, enter(book, face=persona_face()).id, output=Output.LIVE, wall=broken)
     for index in range(3):
         frame = grey_frame(arrived=index * 33_400_000)
         with pytest.raises(OSError, match="clock"):
@@ -402,7 +403,7 @@ def test_a_frame_whose_decision_fails_does_not_open_the_gate_for_the_next(book: 
 def test_a_real_persons_pack_that_says_it_is_fictional_is_not_worn(
     people: Studio, book: GrantBook, packs: Path
 ) -> None:
-    pack = person_pack(packs, enter(book).id)
+    pack = person_pack(packs, enter(book, face=persona_face()).id)
     sign_pack(pack, book.key)
     card = pack / "persona.toml"
     lines = card.read_text("utf-8").replace('kind = "person"', 'kind = "fictional"').splitlines(keepends=True)

@@ -13,7 +13,7 @@ from livefake.cli.tools import open_studio, packs_folder, settings, write_json
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Personas: list them, prepare a pack.", no_args_is_help=True)
+app = typer.Typer(help="Personas: list them, bring one, remove one, prepare a pack.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -43,3 +43,57 @@ def prepare(
     detector, landmarks = open_studio(Console(stderr=True), settings()).networks()
     prepare_pack(folder, detector, landmarks)
     print(f"{folder} is ready.")
+
+
+@app.command("add")
+def add(
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .dfm model, or a persona pack: folder or zip.", exists=True)
+    ],
+    grant: Annotated[
+        str | None, typer.Option(help="Id of the person's grant; the one whose face comes out when left out.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What it is called; the file's name.")] = None,
+) -> None:
+    """Bring a persona from elsewhere.
+
+    It is tried on fictional performers, and the face that comes out is compared with every grant: without that
+    person's grant it is refused, whatever it says of itself. A bare face embedding cannot be brought.
+    """
+    from rich.markup import escape
+
+    from livefake.bringing import bring
+    from livefake.clock import monotonic, wall
+    from livefake.trust.grants import GrantBook
+
+    chosen, console = settings(), Console(stderr=True, soft_wrap=True, highlight=False)
+    studio, book = open_studio(console, chosen), GrantBook(chosen.data)
+    with console.status("Trying it on"):
+        found = bring(
+            source,
+            packs_folder(chosen),
+            studio,
+            book,
+            name=name or source.stem,
+            grant=grant,
+            now=wall(),
+            clock=monotonic,
+        )
+    away = found.verdict.distances[found.verdict.grant or ""]
+    console.print(
+        f"{escape(found.card.title)} is worn as {found.card.id}, under grant {found.card.grant}: {found.verdict.faces}"
+        f" faces came out, {away:.2f} away from that person's."
+    )
+    if found.milliseconds is not None:
+        console.print(f"A face takes {found.milliseconds:.0f} ms here; 30 pictures a second leave about 20.")
+
+
+@app.command("remove")
+def remove_one(
+    id: Annotated[str, typer.Argument(help="Of a persona of this installation's own; see livefake personas list.")],
+) -> None:
+    """Delete a persona of this installation's own: its pictures and its network. The grant stays."""
+    from livefake.bringing import remove
+
+    remove(packs_folder(settings()), id)
+    print(f"{id} is deleted.")

@@ -11,20 +11,29 @@ from livefake.flow.timing import Timing
 from livefake.media.recorder import Phase, Recording
 from livefake.outputs import OutputKind, OutputReport, OutputState
 from livefake.server.notice import Notice
-from livefake.server.streamkeys import LONGEST_MINUTES, USUAL_MINUTES
 from livefake.session import Others, Report, State
 from livefake.swap.persona import PersonaCard
+from livefake.trust.provenance import State as ProvenanceState
+from livefake.trust.verifier import Question, Verdict
+from livefake.trust.verifier import Report as VerifierReport
 
 __all__ = [
+    "AnswerText",
     "Asked",
     "Consent",
     "Costs",
+    "Examined",
+    "FoundGrant",
+    "FoundIssuer",
+    "FoundMark",
+    "FoundMatch",
+    "FoundPlaces",
+    "FoundProvenance",
+    "FoundSession",
     "Frames",
     "Health",
-    "KeyEntry",
-    "KeyMade",
-    "KeyOrder",
     "MarkCounts",
+    "MatchedPlaces",
     "NoticeText",
     "Offer",
     "Opened",
@@ -287,36 +296,99 @@ class OutputEntry(Told):
         return cls(**asdict(report))
 
 
-class KeyOrder(Asked):
-    """A stream key to make."""
+class AnswerText(Told):
+    """One of the verifier's answers; ``verdict`` is alarm where something should be so and is not."""
 
-    persona: str = Field(min_length=1, max_length=64, description="Id of the persona to wear.")
-    consent: Consent
-    others: Others = Field(default=Others.BLUR, description="What happens to other people's faces.")
-    tone: float = Field(default=0.0, ge=0, le=1, description="Skin tone: 0 the performer's, 1 the persona's.")
-    outputs: tuple[OutputOrder, ...] = Field(default=(), max_length=8, description="Started with the session.")
-    minutes: int = Field(
-        default=USUAL_MINUTES, ge=1, le=LONGEST_MINUTES, description="How long it holds; the session ends with it."
-    )
+    question: Question
+    verdict: Verdict
+    sentence: str
 
 
-class KeyEntry(Told):
-    """A stream key without its secret; ``session`` and ``view_url`` are there while somebody publishes with it."""
+class FoundIssuer(Told):
+    """Whose mark it says it is; ``number`` has six hexadecimal digits."""
 
-    id: str
-    persona: str
-    others: Others
-    tone: float
-    outputs: tuple[OutputKind, ...]
-    left_s: int
-    session: str | None
-    view_url: str | None
-    problems: tuple[str, ...]
+    number: str
+    known: bool
+    name: str | None
 
 
-class KeyMade(Told):
-    """A stream key that was made: ``key`` goes into the program beside ``url``, and is told this once."""
+class FoundPlaces(Told):
+    """In how many places of a clip the mark was looked for, and found."""
 
-    key: str
-    url: str
-    entry: KeyEntry
+    looked_at: int
+    marked: int
+
+
+class FoundMark(Told):
+    """The invisible mark; ``score`` says how far its pilots stood out, in standard deviations."""
+
+    present: bool
+    payload: str | None
+    issuer: FoundIssuer | None
+    session: int | None
+    score: float
+    frames: int
+    places: FoundPlaces
+    mirrored: bool
+    scale: float | None
+    rotation: float | None
+
+
+class FoundSession(Told):
+    """What the ledger has about the session; times in UTC (RFC 3339)."""
+
+    number: int
+    started: str
+    ended: str | None
+    persona_kind: str
+
+
+class MatchedPlaces(Told):
+    """How many places of a clip were compared with the ledger, and fit."""
+
+    compared: int
+    fitting: int
+
+
+class FoundMatch(Told):
+    """How near the picture comes to what the ledger recorded: bits of 64 that differ, and the most that may."""
+
+    fits: bool
+    distance: int
+    limit: int
+    places: MatchedPlaces
+    at: str
+
+
+class FoundGrant(Told):
+    """Whether a real person's face was worn, and whether their grant held then; null where that cannot be told."""
+
+    needed: bool
+    valid_then: bool | None
+
+
+class FoundProvenance(Told):
+    """What the file's signed statement says (C2PA)."""
+
+    state: ProvenanceState
+    signer: str | None
+    reason: str
+    session: int | None
+    actions: tuple[str, ...]
+
+
+class Examined(Told):
+    """What can be said about a file."""
+
+    summary: str
+    answers: tuple[AnswerText, ...]
+    mark: FoundMark
+    session: FoundSession | None
+    fingerprint: FoundMatch | None
+    grant: FoundGrant | None
+    c2pa: FoundProvenance
+
+    @classmethod
+    def of(cls, found: VerifierReport) -> Examined:
+        """The verifier's report."""
+        return cls.model_validate(found.document())

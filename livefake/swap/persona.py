@@ -22,12 +22,14 @@ from livefake.frame import Bytes, Floats
 
 __all__ = [
     "FILES",
+    "MODEL",
     "NETWORKS",
     "SIDES",
     "Kind",
     "Persona",
     "PersonaCard",
     "Turned",
+    "check_files",
     "find_persona",
     "list_personas",
     "load_persona",
@@ -43,6 +45,8 @@ FILES: Final = ("face.png", "portrait.jpg", "landmarks.npy")
 """What a pack holds beside its card."""
 NETWORKS: Final = ("refine.onnx", "refine-int8.onnx")
 """What it may hold too: a swap network of its own, in float16 and in int8."""
+MODEL: Final = "model.dfm.onnx"
+"""What a brought pack holds in place of ``face.png`` and ``landmarks.npy``: a network in DeepFaceLive's form."""
 SIDES: Final = {"left": -1, "right": 1}
 """Where a pack's further pictures may look to, and the sign of the yaw there; see ``view_files``."""
 _LEAST_TURN: Final = 8.0
@@ -92,6 +96,17 @@ class PersonaCard:
         if half not in self.files:
             return None
         return self.folder / half, self.folder / (rounded if rounded in self.files else half)
+
+    @property
+    def model(self) -> Path | None:
+        """The network that draws the whole face by itself; None for a persona made of pictures."""
+        return self.folder / MODEL if MODEL in self.files else None
+
+    @property
+    def content(self) -> str:
+        """SHA-256 over the names and checksums of its files, 64 hexadecimal digits."""
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.files.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     @property
     def portrait(self) -> Path:
@@ -199,7 +214,7 @@ def read_card(folder: Path) -> PersonaCard:
         raise BadPersona(f"{path} should have schema = 1, got {fields.get('schema')!r}.", "Update livefake.")
     if not _ID.fullmatch(card.id) or card.id != folder.name:
         raise BadPersona(f"The persona in {folder} should have its folder's name as id, got {card.id!r}.")
-    if missing := set(FILES) - set(files):
+    if missing := ({"portrait.jpg"} if MODEL in files else set(FILES)) - set(files):
         raise BadPersona(f"{path} names no checksum for {', '.join(sorted(missing))}.")
     if foreign := [name for name in files if Path(name).name != name]:
         raise BadPersona(f"{path} should name files of its own folder, got {', '.join(foreign)}.")
@@ -216,8 +231,9 @@ def load_persona(card: PersonaCard) -> Persona:
     Raises:
         BadPersona: a file is missing, does not match its checksum, or is not what it should be.
     """
-    for name in card.files:
-        _check(card, name)
+    check_files(card)
+    if card.model is not None:
+        raise BadPersona(f"{card.title} is a network without pictures.", "Choose a persona made of pictures.")
     turned = []
     for side, towards in SIDES.items():
         names = view_files(side)
@@ -233,6 +249,16 @@ def load_persona(card: PersonaCard) -> Persona:
             )
         turned.append(Turned(picture, points, yaw))
     return Persona(card, _read_picture(card, "face.png"), _read_points(card, "landmarks.npy"), tuple(turned))
+
+
+def check_files(card: PersonaCard) -> None:
+    """Check that a pack's files are those that its card names.
+
+    Raises:
+        BadPersona: one is missing or was changed.
+    """
+    for name in card.files:
+        _check(card, name)
 
 
 def view_files(side: str) -> tuple[str, str]:
@@ -268,7 +294,8 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
 def _check(card: PersonaCard, name: str) -> None:
     path = card.folder / name
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BadPersona(f"The persona {card.id} lacks {name}: {error}.") from error
     if found != card.files[name]:

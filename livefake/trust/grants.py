@@ -209,16 +209,27 @@ class GrantBook:
             ConsentError: a grant is damaged.
             LivefakeError: a template is damaged.
         """
-        near: list[tuple[float, str]] = []
+        away = {id: distance(embedding, template) for id, (template, _) in self.faces().items()}
+        nearest = min(away, key=lambda id: (away[id], id), default=None)
+        return None if nearest is None or not away[nearest] < SAME_PERSON else self.find(nearest)
+
+    def faces(self) -> dict[str, tuple[Floats, str]]:
+        """The template, (128,) float32, and its salted hash of every grant that was not revoked, by the grant's id.
+
+        Raises:
+            ConsentError: a grant is damaged.
+            LivefakeError: a template is damaged.
+        """
+        found: dict[str, tuple[Floats, str]] = {}
         for row in self._index.rows():
             if row.revoked:
                 continue
             if row.problem:
                 raise ConsentError(row.problem)
             template = self.templates.load(row.id, row.template)
-            if template is not None and (apart := distance(embedding, template)) < SAME_PERSON:
-                near.append((apart, row.id))
-        return self.find(min(near)[1]) if near else None
+            if template is not None:
+                found[row.id] = template, row.template
+        return found
 
     def rows(self) -> tuple[Row, ...]:
         """Every grant as far as a list needs it, by id; from the index, whose files were checked when they changed."""

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Request
 
 from livefake.clock import seconds
 from livefake.errors import NotFound
+from livefake.server.keybodies import KeyEntry, KeyMade, KeyOrder
 from livefake.server.links import own_address
 from livefake.server.publishers import Stream
-from livefake.server.schemas import KeyEntry, KeyMade, KeyOrder, ProblemBody
+from livefake.server.schemas import ProblemBody
 from livefake.server.service import ServiceOf
 from livefake.server.streamkeys import StreamKey, Target
 from livefake.sessions import Order

@@ -25,6 +25,10 @@ _JUMP: Final = 0.32
 frames a second 0.06 is usual and 0.30 the most within one appearance, and two people are 0.48 or more apart."""
 _LEAST: Final = 3
 """Frames of an appearance that is judged; a shorter one is most often a blurred frame, and is not used."""
+_STRANGE: Final = 0.62
+"""Distance from which, in every frame of it, even a piece that is too short to be an appearance is somebody else's: two
+spliced frames. A blurred frame of the right person stands alone, because it is as far from the next as from anybody;
+two in a row that agree with each other do not come about so."""
 _WINDOW: Final = 9
 """Frames whose median must never reach ``OTHER``, a third of a second."""
 
@@ -39,13 +43,9 @@ def appearances(sightings: Sightings) -> list[NDArray[np.intp]]:
 
     Pieces that are too short to be judged and follow each other are one appearance: whoever flickers is judged too.
     """
-    if not len(sightings):
-        return []
-    steps = np.linalg.norm(np.diff(sightings.embeddings, axis=0), axis=1)
-    breaks = np.flatnonzero((np.diff(sightings.tracks) != 0) | (steps > _JUMP)) + 1
     pieces: list[NDArray[np.intp]] = []
     short = False
-    for piece in np.split(np.arange(len(sightings)), breaks):
+    for piece in _unbroken(sightings):
         if len(piece) < _LEAST and short:
             pieces[-1] = np.concatenate([pieces[-1], piece])
         else:
@@ -54,11 +54,20 @@ def appearances(sightings: Sightings) -> list[NDArray[np.intp]]:
     return pieces
 
 
+def _unbroken(sightings: Sightings) -> list[NDArray[np.intp]]:
+    """Rows of each stretch in which one face goes on from frame to frame, however short."""
+    if not len(sightings):
+        return []
+    steps = np.linalg.norm(np.diff(sightings.embeddings, axis=0), axis=1)
+    breaks = np.flatnonzero((np.diff(sightings.tracks) != 0) | (steps > _JUMP)) + 1
+    return np.split(np.arange(len(sightings)), breaks)
+
+
 def judge(file: str, sightings: Sightings, template: Floats) -> NDArray[np.bool_]:
     """Refuse footage that shows anybody but the person of the grant.
 
     An appearance is judged by its median, of its frontal frames where it has three, so that a blurred frame or a
-    turned head does not refuse a person's own footage; somebody else's appearance of a tenth of a second does.
+    turned head does not refuse a person's own footage; somebody else's appearance of two frames does.
 
     Args:
         file: its name, for the sentence.
@@ -82,6 +91,9 @@ def judge(file: str, sightings: Sightings, template: Floats) -> NDArray[np.bool_
         raise ConsentError(f"The faces in {file} could not be compared with the grant's.", "Ask for a new grant.")
     facing = np.abs(sightings.turns).max(1, initial=0) <= FRONTAL
     allowed = away < np.where(facing, SURE + (OTHER - SURE) / 2, OTHER)
+    for rows in _unbroken(sightings):
+        if len(rows) >= 2 and away[rows].min() >= _STRANGE:
+            raise _somebody_else(file, sightings.seconds[rows[0]])
     pieces = appearances(sightings)
     alone = len(sightings) < _LEAST
     for rows in pieces:

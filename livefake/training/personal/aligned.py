@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from livefake.errors import BadInput
-from livefake.faces.geometry import five_points, similarity, transform
-from livefake.frame import Bytes, Floats
+from livefake.faces.geometry import transform
+from livefake.frame import Bytes
+from livefake.swap.community.dfm import WHOLE_FACE, aligned
 from livefake.swap.guide import lay_over
 from livefake.swap.mesh import MeshSwapper
 from livefake.training.batches import Pairs, example
@@ -32,18 +33,6 @@ __all__ = ["SIZE", "WHOLE_FACE", "Lesson", "Lessons", "aligned"]
 
 SIZE: Final = 224
 """Side of the crop, pixels: the smallest that DeepFaceLive's whole-face models use."""
-WHOLE_FACE: Final = np.array(
-    [
-        [0.35342266, 0.39285716],
-        [0.62797622, 0.39285716],
-        [0.48660713, 0.54017860],
-        [0.38839287, 0.68750011],
-        [0.59821427, 0.68750011],
-    ],
-    np.float32,
-)
-"""Eyes, nose and mouth corners in DeepFaceLab's whole-face crop, as shares of its side: the five-point form that
-FaceFusion uses for .dfm files."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,19 +48,6 @@ class Lesson:
     live: Bytes
     truth: Bytes
     mask: Bytes
-
-
-def aligned(points: Floats, size: int) -> Floats:
-    """The crop that a .dfm network is given.
-
-    Args:
-        points: (468, 2 or more) float32, mesh landmarks, pixels.
-        size: side of the crop, pixels.
-
-    Returns:
-        (2, 3) float32, from those pixels to pixels of the crop.
-    """
-    return similarity(five_points(points), WHOLE_FACE * size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

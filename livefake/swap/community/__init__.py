@@ -1,0 +1,1 @@
+"""Models that a user brings, by their contract."""
