@@ -145,12 +145,19 @@ class Offer(Asked):
 
 
 class Opened(Told):
-    """A session that has started; whoever has ``view_url`` can watch it."""
+    """A session that has started; whoever has one of its addresses can watch it.
+
+    ``view_url`` is a page with the picture alone, ``whep_url`` is for players that speak WHEP, ``feed_url`` is a
+    transport stream; ``outputs`` are the kinds that can be added.
+    """
 
     id: str
     sdp: str
     view_url: str
+    whep_url: str
+    feed_url: str
     persona: str
+    outputs: tuple[OutputKind, ...]
 
 
 class SessionChange(Asked):
