@@ -248,7 +248,7 @@ def measure(seconds: float) -> dict[str, Any]:
         go_live(page, server.url)
         page.evaluate(_WATCH % stamp_script())
         studio = stack.enter_context(obs(folder / "obs"))
-        studio.play(page.input_value("#view-url").replace("/view/", "/ts/"))
+        studio.play(page.input_value("#feed-url"))
         page.wait_for_timeout(6000)
         delays: list[float] = []
         end = time.monotonic() + seconds

@@ -50,7 +50,7 @@ def performer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def program(performer: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Obs]:
     """OBS with the performer's transport stream as its only source."""
     with obs(tmp_path_factory.mktemp("obs")) as running:
-        running.play(performer.input_value("#view-url").replace("/view/", "/ts/"))
+        running.play(performer.input_value("#feed-url"))
         yield running
 
 
