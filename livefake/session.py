@@ -22,6 +22,7 @@ from livefake.media.take import Take
 from livefake.media.tap import Tap
 from livefake.rig import Outfit, Rig
 from livefake.tally import FAILED, LOST, UNREAD, WORDS, Rate, Report, Tally, kind
+from livefake.trust.consent import Output
 from livefake.trust.seal import Sealed
 
 __all__ = ["UNREAD", "Others", "Report", "Session", "State", "Tally"]
@@ -83,6 +84,7 @@ class Session:
         self._hold = Hold()
         self._take = Take(recordings, rig.payload)
         self._sinks: list[Sink] = [self._take]
+        self._shown: list[Output] = []
         self._fresh: Mailbox[Frame] = Mailbox()
         self._done: Mailbox[Sealed] = Mailbox()
         self._arrived = self._carded = 0
@@ -130,11 +132,35 @@ class Session:
         Raises:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
-            ConsentError: it is a real person's, and no grant covers it, or not the recording that runs.
+            ConsentError: it is a real person's, and no grant covers it, or not the recording or another output that
+                runs.
         """
         outfit = self._outfit(persona)
+        if outfit.gate is not None:
+            for output in tuple(self._shown):
+                outfit.gate.check(output)
+                outfit.gate.also(output)
         self._take.wear(outfit.gate, lambda: self._rig.wear(outfit))
         self._persona = persona
+
+    def allow(self, output: Output) -> None:
+        """Pictures go there too from now on; whoever's face is worn must have granted that.
+
+        Raises:
+            ConsentError: a real person's grant does not cover it.
+        """
+        gate = self._rig.gate
+        if gate is not None:
+            gate.check(output)
+            gate.also(output)
+        self._shown.append(output)
+
+    def disallow(self, output: Output) -> None:
+        """One of those that took pictures there has ended."""
+        self._shown.remove(output)
+        gate = self._rig.gate
+        if gate is not None and output not in self._shown:
+            gate.no_longer(output)
 
     def treat_others(self, how: Others) -> None:
         """Change what happens to the faces of other people."""

@@ -30,6 +30,7 @@ from livefake.media.push.srt import load_srt
 from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.outputs import Taps
+from livefake.trust.consent import Output as Shown
 from livefake.trust.seal import Seal, Sealed
 
 WIDTH, HEIGHT = 320, 240
@@ -61,14 +62,22 @@ class Show:
         self.level = 200
         self.size = size
         self.sinks: list[Sink] = []
+        self.allowed: list[Shown] = []
         self._plays = sound
 
     def add(self, sink: Sink) -> None:
         self.sinks.append(sink)
 
     async def remove(self, sink: Sink) -> None:
-        self.sinks.remove(sink)
-        await sink.close()
+        if sink in self.sinks:
+            self.sinks.remove(sink)
+            await sink.close()
+
+    def allow(self, output: Shown) -> None:
+        self.allowed.append(output)
+
+    def disallow(self, output: Shown) -> None:
+        self.allowed.remove(output)
 
     async def play(self) -> None:
         samples = (np.sin(np.arange(1440) * 2 * np.pi * 440 / 48_000) * 8000).astype(np.int16)

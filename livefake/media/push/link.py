@@ -1,4 +1,4 @@
-"""A connection to an RTMP server: the socket around ``livefake.media.push.rtmp``, and what both kinds of link promise."""
+"""A connection to an RTMP server, around ``livefake.media.push.rtmp``, and what both kinds of link promise."""
 
 from __future__ import annotations
 
