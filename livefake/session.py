@@ -22,6 +22,7 @@ from livefake.media.take import Take
 from livefake.media.tap import Tap
 from livefake.rig import Outfit, Rig
 from livefake.tally import FAILED, LOST, UNREAD, WORDS, Rate, Report, Tally, kind
+from livefake.trust.audience import Audience
 from livefake.trust.consent import Output
 from livefake.trust.seal import Sealed
 
@@ -84,7 +85,7 @@ class Session:
         self._hold = Hold()
         self._take = Take(recordings, rig.payload)
         self._sinks: list[Sink] = [self._take]
-        self._shown: list[Output] = []
+        self._audience = Audience()
         self._fresh: Mailbox[Frame] = Mailbox()
         self._done: Mailbox[Sealed] = Mailbox()
         self._arrived = self._carded = 0
@@ -136,10 +137,7 @@ class Session:
                 runs.
         """
         outfit = self._outfit(persona)
-        if outfit.gate is not None:
-            for output in tuple(self._shown):
-                outfit.gate.check(output)
-                outfit.gate.also(output)
+        self._audience.wear(outfit.gate)
         self._take.wear(outfit.gate, lambda: self._rig.wear(outfit))
         self._persona = persona
 
@@ -149,18 +147,11 @@ class Session:
         Raises:
             ConsentError: a real person's grant does not cover it.
         """
-        gate = self._rig.gate
-        if gate is not None:
-            gate.check(output)
-            gate.also(output)
-        self._shown.append(output)
+        self._audience.allow(self._rig.gate, output)
 
     def disallow(self, output: Output) -> None:
         """One of those that took pictures there has ended."""
-        self._shown.remove(output)
-        gate = self._rig.gate
-        if gate is not None and output not in self._shown:
-            gate.no_longer(output)
+        self._audience.disallow(self._rig.gate, output)
 
     def treat_others(self, how: Others) -> None:
         """Change what happens to the faces of other people."""

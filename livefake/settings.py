@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
 
 from livefake.errors import BadRequest
-from livefake.trust.label import WORDS, Corner, Look
+from livefake.trust.look import WORDS, Corner, Look
 
 __all__ = ["ENCODERS", "Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
 

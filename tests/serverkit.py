@@ -95,7 +95,8 @@ class LocalPeer:
 
     def __init__(self) -> None:
         self.source: Source = QuietSource()
-        self.sink: Sink = QuietSink()
+        self.sink: Sink | None = QuietSink()
+        self.trickled: list[str] = []
         self.closed = False
         self._over = asyncio.Event()
 
@@ -107,6 +108,9 @@ class LocalPeer:
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         self.listener = listener
+
+    async def trickle(self, text: str) -> None:
+        self.trickled.append(text)
 
     async def wait_closed(self) -> None:
         await self._over.wait()
@@ -268,6 +272,7 @@ class House:
     ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
+        self.publishers: list[LocalPeer] = []
         self.viewers: list[LocalPeer] = []
         self.clock = FakeClock()
         self.cast = Cast(folder / "data")
@@ -282,6 +287,7 @@ class House:
             sessions=self.sessions,
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),
             performer=lambda: _kept(self.performers),
+            publisher=lambda: _kept(self.publishers),
             viewer=lambda _: _kept(self.viewers),
             clock=self.clock,
             engine="none",

@@ -25,6 +25,7 @@ from livefake.cli import (
     warm,
     weights,
 )
+from livefake.cli.live import live
 from livefake.cli.serve import serve
 from livefake.errors import LivefakeError
 
@@ -39,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve)
+app.command("live")(live)
 app.command("swap")(swap.swap)
 app.command("verify")(verify.verify)
 app.command("warm")(warm.warm)

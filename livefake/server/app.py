@@ -20,7 +20,21 @@ from livefake.server.desk import UPLOAD_LIMIT
 from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, enrol, feed, grant, keep, outputs, pages, people, sessions, verify, whep
+from livefake.server.routes import (
+    about,
+    enrol,
+    feed,
+    grant,
+    keep,
+    keys,
+    outputs,
+    pages,
+    people,
+    sessions,
+    verify,
+    whep,
+    whip,
+)
 from livefake.server.service import Service
 
 __all__ = ["GRACE", "LIMITS", "build_app"]
@@ -37,6 +51,8 @@ LIMITS: Final = (
     # Its page asks four times a second how it goes.
     Rule(re.compile("/(api/)?enrol/.*"), Allowance(8, 40), Allowance(30, 120)),
     Rule(re.compile("/(api/)?grant/.*"), Allowance(1, 20), Allowance(5, 60)),
+    # A program that comes back after an error does so every few seconds; each try may cost a connection.
+    Rule(re.compile("/whip(/.*)?"), Allowance(2, 20), Allowance(10, 60), frozenset({"POST", "PATCH", "DELETE"})),
     # Looking at a file takes seconds of a core that live sessions need too.
     Rule(re.compile(re.escape(verify.PATH)), Allowance(0.2, 6), Allowance(0.4, 12), frozenset({"POST"})),
 )
@@ -60,6 +76,7 @@ def build_app(service: Service) -> FastAPI:
         recovery = asyncio.create_task(_recover(service.recordings))
         yield
         await asyncio.gather(service.rooms.close(GRACE), service.people.enrolments.close(GRACE))
+        await service.publishers.close()
         service.desk.close()
         if service.scribe is not None:
             await asyncio.to_thread(service.scribe.close, GRACE)
@@ -89,7 +106,7 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, outputs, keep, verify, whep, feed, people, enrol, grant, pages):
+    for module in (about, sessions, outputs, keep, verify, keys, whip, whep, feed, people, enrol, grant, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app
