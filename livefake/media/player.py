@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 
 from livefake.clock import Clock, Nanos
 from livefake.errors import BadMedia
@@ -75,11 +76,11 @@ class _Sound:
         self._resampler = av.AudioResampler(format="s16", layout="stereo", rate=RATE)
         self._waiting: deque[Chunk] = deque(maxlen=_WAITING)
 
-    def decode(self, packet: av.Packet[Any]) -> None:
+    def decode(self, packet: av.Packet[AudioStream]) -> None:
         """Take a packet of sound; what is damaged in it is left out."""
         with suppress(av.FFmpegError):
             for frame in packet.decode():
-                if not isinstance(frame, av.AudioFrame) or frame.time is None:
+                if frame.time is None:
                     continue
                 at = round(frame.time * 1e9)
                 for piece in self._resampler.resample(frame):
