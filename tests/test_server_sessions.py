@@ -32,7 +32,11 @@ async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_session_opens_changes_and_ends(house: House, client: httpx.AsyncClient) -> None:
     session = await opened(house, client, others="swap")
     assert session["sdp"].startswith("v=0")
-    assert session["view_url"].startswith(f"{ORIGIN}/view/")
+    key = view_key(session)
+    assert session["view_url"] == f"{ORIGIN}/view/{key}"
+    assert session["whep_url"] == f"{ORIGIN}/whep/{key}"
+    assert session["feed_url"] == f"{ORIGIN}/ts/{key}"
+    assert list(session["outputs"]) == ["push"]
     path = f"/api/sessions/{session['id']}"
     state = (await client.get(path)).json()
     assert state["id"] == session["id"]

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -198,7 +198,7 @@ async def _service(service: Service, listener: socket.socket | None) -> AsyncIte
 
     class Server(uvicorn.Server):
         @contextmanager
-        def capture_signals(self) -> Generator[None]:
+        def capture_signals(self) -> Iterator[None]:
             # Ctrl-C ends the session first, and that ends the server.
             yield
 

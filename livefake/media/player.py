@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 
 from livefake.clock import Clock, Nanos
 from livefake.errors import BadMedia
@@ -76,10 +75,10 @@ class _Sound:
         self._resampler = av.AudioResampler(format="s16", layout="stereo", rate=RATE)
         self._waiting: deque[Chunk] = deque(maxlen=_WAITING)
 
-    def decode(self, packet: av.Packet[AudioStream]) -> None:
+    def decode(self, packet: av.Packet[Any]) -> None:
         """Take a packet of sound; what is damaged in it is left out."""
         with suppress(av.FFmpegError):
-            for frame in packet.decode():
+            for frame in cast(list[av.AudioFrame], packet.decode()):
                 if frame.time is None:
                     continue
                 at = round(frame.time * 1e9)

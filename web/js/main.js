@@ -41,6 +41,7 @@ class Studio {
       onTone: (tone) => this.change({ tone }),
       onRecord: (on) => this.record(on),
       onSnapshot: () => this.keepPicture(),
+      onLook: (look) => this.remember(look),
     });
     this.people = new PeoplePanel();
     this.keys = new KeysPanel(() => this.setup.agreed());
@@ -101,7 +102,7 @@ class Studio {
       if (attempt !== this.attempt) return session.close();
       this.session = session;
       this.place = "live";
-      this.screen.opened(session.viewUrl);
+      this.screen.opened(session.answer);
     } catch (error) {
       if (attempt !== this.attempt) return;
       // Nothing was sent, so the consent that was just given still stands.
@@ -137,6 +138,15 @@ class Studio {
         this.screen.choose(this.settings);
       }
     });
+  }
+
+  /**
+   * Keep for the next visit how the page is arranged.
+   * @param {Partial<import("./settings.js").Look>} look
+   */
+  remember(look) {
+    Object.assign(this.settings, look);
+    saveSettings(this.settings);
   }
 
   /**

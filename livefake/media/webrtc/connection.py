@@ -111,8 +111,8 @@ class Connection:
 
     async def _answer(self, sdp: str) -> str:
         self._prepare(sdp)
-        starts = [part.ice for part in SessionDescription.parse(sdp).media]
-        self._users = frozenset(ice.usernameFragment for ice in starts if ice and ice.usernameFragment)
+        media = SessionDescription.parse(sdp).media
+        self._users = frozenset(part.ice.usernameFragment for part in media if part.ice and part.ice.usernameFragment)
         connection = self._connection
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
