@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -183,3 +185,31 @@ def test_a_missing_compiler_is_told_with_the_package(tmp_path: Path, monkeypatch
     with pytest.raises(LivefakeError, match=r"needs cc and pkg-config\. Install them; on Debian: gcc"):
         build_helper(tmp_path / "cache")
     assert why_not(tmp_path / "cache") is not None
+
+
+def test_pyvirtualcam_is_the_second_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    class Camera:
+        """The edge: a device as pyvirtualcam offers it."""
+
+        def __init__(self, width: int, height: int, fps: float, *, fmt: str) -> None:
+            assert (width, height, fps, fmt) == (320, 240, 30, "I420")
+            self.sent: list[int] = []
+
+        def send(self, i420: np.ndarray) -> None:  # type: ignore[type-arg]
+            if self.sent:
+                raise RuntimeError("gone")
+            self.sent.append(i420.size)
+
+        def close(self) -> None:
+            self.sent.clear()
+
+    package = ModuleType("pyvirtualcam")
+    package.Camera = Camera  # type: ignore[attr-defined]
+    package.PixelFormat = SimpleNamespace(I420="I420")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", package)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    camera = open_camera(cache, "test", 320, 240)
+    camera.send(card(200).frame.i420)
+    with pytest.raises(LivefakeError, match="takes no more pictures"):
+        camera.send(card(200).frame.i420)
+    camera.close()
