@@ -89,12 +89,12 @@ class QuietOutput:
 
 
 class LocalPeer:
-    """A peer whose other end is the test: ``leave`` is a browser that is closed."""
+    """A peer whose other end is the test: ``leave`` is a browser that is closed, ``drop`` a network that fails."""
 
     def __init__(self) -> None:
         self.source: Source = QuietSource()
         self.sink: Sink = QuietSink()
-        self.closed = False
+        self.closed = self.hung_up = False
         self._over = asyncio.Event()
 
     async def accept(self, sdp: str) -> str:
@@ -114,6 +114,10 @@ class LocalPeer:
         self._over.set()
 
     def leave(self) -> None:
+        self.hung_up = True
+        self._over.set()
+
+    def drop(self) -> None:
         self._over.set()
 
 

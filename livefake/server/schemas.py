@@ -15,6 +15,7 @@ from livefake.session import Others, Report, State
 from livefake.swap.persona import PersonaCard
 
 __all__ = [
+    "Answer",
     "Asked",
     "Consent",
     "Costs",
@@ -30,6 +31,7 @@ __all__ = [
     "ProblemBody",
     "ProblemText",
     "RecordingState",
+    "Reoffer",
     "SessionChange",
     "SessionState",
     "Status",
@@ -129,6 +131,18 @@ class Offer(Asked):
     source: Literal["camera", "clip"] = Field(description="What the browser sends: its camera or the demo clip.")
     others: Others = Field(default=Others.BLUR, description="What happens to other people's faces.")
     tone: float = Field(default=0.0, ge=0, le=1, description="Skin tone: 0 the performer's, 1 the persona's.")
+
+
+class Reoffer(Asked):
+    """Another connection for a session that is open."""
+
+    sdp: str = Field(min_length=1, description="The browser's WebRTC offer.")
+
+
+class Answer(Told):
+    """The other half of an offer."""
+
+    sdp: str
 
 
 class Opened(Told):

@@ -33,6 +33,7 @@ class Connection:
         install(bitrate)
         self._name = name
         self._bitrate = bitrate
+        self._hung_up = False
         self._settled = asyncio.Event()
         self._gone = asyncio.Event()
         self._closed = asyncio.Event()
@@ -62,6 +63,11 @@ class Connection:
         except BaseException:
             await self.close()
             raise
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the browser ended the connection on purpose, rather than that it was lost on the way."""
+        return self._hung_up
 
     async def wait_closed(self) -> None:
         """Wait until the browser has gone, or ``close`` was called, and everything is released."""
@@ -106,6 +112,13 @@ class Connection:
             self._settled.set()
         elif self._connection.connectionState in ("failed", "closed"):
             self._leave()
+
+    def _stream_ended(self) -> None:
+        """What the browser sends has ended. While the path still stands, that is how it says goodbye."""
+        if not self._gone.is_set():
+            paths = {each.receiver.transport.transport for each in self._connection.getTransceivers()}
+            self._hung_up = not any(path.state == "failed" or path._connection._closing for path in paths)
+        self._leave()
 
     def _leave(self) -> None:
         self._gone.set()

@@ -123,7 +123,7 @@ class PerformerPeer(Connection):
                     if isinstance(picture, av.VideoFrame):
                         self._source.arrive(picture)
         finally:
-            self._leave()
+            self._stream_ended()
 
     async def _release(self) -> None:
         await self._sink.close()

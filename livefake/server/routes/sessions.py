@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 
 from livefake.errors import NotFound
 from livefake.server.links import own_address
-from livefake.server.schemas import Offer, Opened, ProblemBody, SessionChange, SessionState
+from livefake.server.schemas import Answer, Offer, Opened, ProblemBody, Reoffer, SessionChange, SessionState
 from livefake.server.service import ServiceOf
 from livefake.sessions import Order
 
@@ -55,6 +55,12 @@ async def change_session(id: str, change: SessionChange, service: ServiceOf) -> 
     if change.resume:
         session.resume()
     return SessionState.of(id, session.report())
+
+
+@router.put("/{id}/connection")
+async def reconnect(id: str, offer: Reoffer, service: ServiceOf) -> Answer:
+    """Go on over another connection after one was lost: within 30 s, and under the consent that was given."""
+    return Answer(sdp=await service.rooms.reconnect(id, offer.sdp))
 
 
 @router.delete("/{id}", status_code=204)
