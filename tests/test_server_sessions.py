@@ -245,7 +245,7 @@ async def test_a_performer_who_does_not_come_back_ends_the_session(
     house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = await lost(house, client, monkeypatch, YIELDS=0.01, KEPT=0.02)
-    for entry in house.sessions:
+    for entry in list(house.sessions):
         await asyncio.wait_for(entry.closed.wait(), 5)
     await house.settled()
     problem(await client.put(f"{path}/connection", json={"sdp": OFFER}), 404)
