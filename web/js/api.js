@@ -115,6 +115,14 @@ export const getSession = (id) => json("GET", sessionPath(id));
 export const changeSession = (id, change) => json("PATCH", sessionPath(id), change);
 
 /**
+ * Go on over another connection, under the consent that was given.
+ * @param {string} id
+ * @param {string} sdp The offer.
+ * @returns {Promise<{sdp: string}>}
+ */
+export const reconnectSession = (id, sdp) => json("PUT", `${sessionPath(id)}/connection`, { sdp });
+
+/**
  * Begin to record, or end the recording.
  * @param {string} id
  * @param {boolean} on
