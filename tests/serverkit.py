@@ -16,6 +16,7 @@ from livefake.errors import BadRequest, Busy, NotFound
 from livefake.flow.timing import Timing
 from livefake.frame import Frame
 from livefake.media.encode.hub import Broadcast
+from livefake.media.ice import IceServer
 from livefake.media.ports import Sink, Source
 from livefake.media.recorder import Phase, Recording
 from livefake.media.recordings import Recordings
@@ -260,6 +261,9 @@ class House:
         capacity: int = 2,
         allowed_hosts: tuple[str, ...] = (),
         recordings: Recordings | None = None,
+        *,
+        ice_servers: tuple[IceServer, ...] = (),
+        turn_secret: str = "",
     ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
@@ -273,6 +277,8 @@ class House:
                 token=TOKEN,
                 capacity=capacity,
                 allowed_hosts=allowed_hosts,
+                ice_servers=ice_servers,
+                turn_secret=turn_secret,
             ),
             sessions=self.sessions,
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),

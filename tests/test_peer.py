@@ -65,8 +65,10 @@ class Camera(VideoStreamTrack):
 class Browser:
     """The other end: sends a camera or only watches, and looks at the mean level of what it gets."""
 
-    def __init__(self, direction: str, codec: str = "H264", *, sound: bool = False) -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    def __init__(
+        self, direction: str, codec: str = "H264", *, sound: bool = False, ice: RTCConfiguration | None = None
+    ) -> None:
+        self.connection = RTCPeerConnection(ice or RTCConfiguration(iceServers=[]))
         self.connection.on("track", self._receive)
         self.levels: asyncio.Queue[float] = asyncio.Queue()
         self._pumps: list[asyncio.Task[None]] = []

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from livefake.flow.timing import Timing
+from livefake.media.ice import Ice
 from livefake.media.recorder import Phase, Recording
 from livefake.outputs import OutputKind, OutputReport, OutputState
 from livefake.server.notice import Notice
@@ -21,6 +22,8 @@ __all__ = [
     "Costs",
     "Frames",
     "Health",
+    "IceEntry",
+    "IceSettings",
     "MarkCounts",
     "NoticeText",
     "Offer",
@@ -143,6 +146,29 @@ class Answer(Told):
     """The other half of an offer."""
 
     sdp: str
+
+
+class IceEntry(Told):
+    """A STUN or TURN server in the form of the browsers' ``RTCIceServer``."""
+
+    urls: str
+    username: str = ""
+    credential: str = ""
+
+
+class IceSettings(Told):
+    """How a browser finds a path to the service; the sign-in is good for some hours."""
+
+    ice_servers: tuple[IceEntry, ...]
+    relay_only: bool
+
+    @classmethod
+    def of(cls, ice: Ice, now: float) -> IceSettings:
+        """What a browser needs at that time, seconds since 1970."""
+        entries = (
+            IceEntry(urls=each.url, username=each.username, credential=each.credential) for each in ice.admitted(now)
+        )
+        return cls(ice_servers=tuple(entries), relay_only=ice.relay_only)
 
 
 class Opened(Told):

@@ -92,6 +92,22 @@ export const getStatus = () => json("GET", "/api/status");
 /** @returns {Promise<Notice>} */
 export const getNotice = () => json("GET", "/api/notice");
 
+/**
+ * How to find a path to the server.
+ * @param {string} [path] Of whoever asks: a performer, a viewer or an invited person.
+ * @returns {Promise<RTCConfiguration>}
+ */
+export async function getIce(path = "/api/ice") {
+  const { ice_servers, relay_only } = await json("GET", path);
+  return { iceServers: ice_servers, iceTransportPolicy: relay_only ? "relay" : "all" };
+}
+
+/** @param {string} key */
+export const viewIcePath = (key) => `/whep/${encodeURIComponent(key)}/ice`;
+
+/** @param {string} key */
+export const enrolIcePath = (key) => enrolPath(key, "ice");
+
 /** @returns {Promise<Persona[]>} */
 export const getPersonas = () => json("GET", "/api/personas");
 

@@ -1,6 +1,6 @@
 /**
  * The WebRTC connection: one peer connection that sends the camera and brings back the finished picture, and a
- * receive-only one for viewers. Tuned for a short delay on one machine: no ICE servers, no jitter buffer to speak of.
+ * receive-only one for viewers. Tuned for a short delay: no jitter buffer to speak of.
  * @module rtc
  */
 
@@ -16,11 +16,12 @@ const BITRATE = Object.freeze({ small: 1_500_000, large: 4_000_000 });
  * @param {MediaStreamTrack} track The camera or the clip.
  * @param {360 | 720} height Lines to send; a taller source is scaled down.
  * @param {Signal} signal
+ * @param {RTCConfiguration} ice How to find a path to the server.
  * @returns {Promise<{pc: RTCPeerConnection, remote: MediaStream}>}
  */
-export async function connect(track, height, signal) {
+export async function connect(track, height, signal, ice) {
   track.contentHint = "motion";
-  const pc = new RTCPeerConnection({ iceServers: [] });
+  const pc = new RTCPeerConnection(ice);
   try {
     const transceiver = pc.addTransceiver(track, { direction: "sendrecv" });
     preferCodecs(transceiver);
@@ -37,10 +38,11 @@ export async function connect(track, height, signal) {
 /**
  * Receive a picture without sending one.
  * @param {Signal} signal
+ * @param {RTCConfiguration} ice How to find a path to the server.
  * @returns {Promise<{pc: RTCPeerConnection, remote: MediaStream}>}
  */
-export async function watch(signal) {
-  const pc = new RTCPeerConnection({ iceServers: [] });
+export async function watch(signal, ice) {
+  const pc = new RTCPeerConnection(ice);
   try {
     const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
     preferCodecs(transceiver);
@@ -58,10 +60,11 @@ export async function watch(signal) {
  * @param {MediaStream} stream One picture and one sound track.
  * @param {360 | 720} height Lines to send.
  * @param {Signal} signal
+ * @param {RTCConfiguration} ice How to find a path to the server.
  * @returns {Promise<RTCPeerConnection>}
  */
-export async function give(stream, height, signal) {
-  const pc = new RTCPeerConnection({ iceServers: [] });
+export async function give(stream, height, signal, ice) {
+  const pc = new RTCPeerConnection(ice);
   try {
     for (const track of stream.getTracks()) {
       const transceiver = pc.addTransceiver(track, { direction: "sendonly", streams: [stream] });

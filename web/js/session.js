@@ -6,6 +6,7 @@
 import {
   changeSession,
   closeSession,
+  getIce,
   getSession,
   openSession,
   reconnectSession,
@@ -65,7 +66,7 @@ export class LiveSession {
     let id = "";
     let viewUrl = "";
     /** @param {import("./rtc.js").Signal} signal */
-    const link = (signal) => connect(source.track, settings.height, signal);
+    const link = async (signal) => connect(source.track, settings.height, signal, await getIce());
     try {
       const first = await link(async (sdp) => {
         const { persona, others, tone } = settings;

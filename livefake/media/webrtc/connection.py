@@ -6,9 +6,18 @@ import asyncio
 import logging
 from typing import Final
 
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCIceTransportPolicy,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 
+from livefake.clock import Wall, wall
 from livefake.errors import BadRequest
+from livefake.media.ice import Ice
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.low_delay import install
 from livefake.media.webrtc.sdp import with_bitrates
@@ -27,9 +36,11 @@ class Connection:
     Args:
         name: for the log.
         bitrate: what the video aims for.
+        ice: how the path is found.
+        wall: the time of day, by which TURN servers let in.
     """
 
-    def __init__(self, name: str, *, bitrate: Bitrate) -> None:
+    def __init__(self, name: str, *, bitrate: Bitrate, ice: Ice | None = None, wall: Wall = wall) -> None:
         install(bitrate)
         self._name = name
         self._bitrate = bitrate
@@ -38,8 +49,7 @@ class Connection:
         self._gone = asyncio.Event()
         self._closed = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
-        # Host candidates only: the service runs on the user's own machine or network.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._connection = RTCPeerConnection(_configuration(ice or Ice(), wall()))
         self._connection.on("connectionstatechange", self._follow)
 
     async def accept(self, sdp: str) -> str:
@@ -141,3 +151,15 @@ class Connection:
     async def _release(self) -> None:
         """Let go of everything; whoever builds on this releases its own first."""
         await self._connection.close()
+
+
+def _configuration(ice: Ice, now: float) -> RTCConfiguration:
+    """What aiortc is told; of several servers of one kind it uses the first."""
+    policy = RTCIceTransportPolicy.RELAY if ice.relay_only else RTCIceTransportPolicy.ALL
+    return RTCConfiguration(
+        iceServers=[
+            RTCIceServer(server.url, server.username or None, server.credential or None) for server in ice.admitted(now)
+        ],
+        iceTransportPolicy=policy,
+        bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
+    )

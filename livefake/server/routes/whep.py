@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from livefake.errors import BadRequest, NotFound
 from livefake.server.problems import Problem
-from livefake.server.schemas import ProblemBody
+from livefake.server.schemas import IceSettings, ProblemBody
 from livefake.server.service import ServiceOf
 
 __all__ = ["SDP", "router"]
@@ -52,6 +52,13 @@ async def watch(key: str, request: Request, service: ServiceOf) -> Response:
         raise BadRequest("The offer should be SDP in UTF-8, and is not.") from error
     viewer, answer = await service.rooms.watch(key, offer)
     return Response(answer, 201, {"Location": f"/whep/{key}/{viewer}"}, SDP)
+
+
+@router.get("/{key}/ice")
+async def ice(key: str, service: ServiceOf) -> IceSettings:
+    """Tell which servers help a viewer's browser to connect."""
+    service.rooms.knows(key)
+    return IceSettings.of(service.settings.ice, service.people.wall())
 
 
 @router.delete("/{key}/{viewer}", status_code=204)
