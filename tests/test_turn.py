@@ -105,7 +105,7 @@ async def test_swapped_pictures_come_back_over_the_relay_alone(ends: tuple[Perfo
 async def test_a_wrong_secret_lets_nobody_in(turn: str) -> None:
     ice = Ice(servers=read_ice_servers(f"turn:{turn}"), relay_only=True, secret="not the one")
     peer, browser = PerformerPeer(clock=monotonic, bitrate=Bitrate(), ice=ice), Browser("sendrecv")
-    answer = await browser.join(peer)
+    answer = await asyncio.wait_for(peer.accept(await browser.offer()), 20)
     assert "a=candidate" not in answer
     await peer.close()
     await browser.close()
