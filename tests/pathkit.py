@@ -33,7 +33,8 @@ class Detour:
 
     def _redirect(self, route: Route) -> None:
         if route.request.method not in ("POST", "PUT"):
-            route.continue_()
+            # What is found later would lead past the path.
+            route.fulfill(status=204)
             return
         path = asyncio.run_coroutine_threadsafe(ScriptedPath.open(self._host), self._loop).result(5)
         self.paths.append(path)

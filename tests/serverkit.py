@@ -22,6 +22,7 @@ from livefake.media.recorder import Phase, Recording
 from livefake.media.recordings import Recordings
 from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.sdp import Trickle
 from livefake.outputs import OutputKind, Outputs, Reading, Taps
 from livefake.server.app import build_app
 from livefake.server.service import Service
@@ -96,6 +97,7 @@ class LocalPeer:
         self.source: Source = QuietSource()
         self.sink: Sink = QuietSink()
         self.closed = self.hung_up = False
+        self.trickled: list[Trickle] = []
         self._over = asyncio.Event()
 
     async def accept(self, sdp: str) -> str:
@@ -103,6 +105,9 @@ class LocalPeer:
         if not sdp.startswith("v=0"):
             raise BadRequest("The offer should be SDP, and is not.")
         return "v=0\r\ns=answer\r\n"
+
+    async def trickle(self, more: Trickle) -> None:
+        self.trickled.append(more)
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         self.listener = listener

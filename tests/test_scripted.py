@@ -31,9 +31,9 @@ def test_jitter_delays_and_never_reorders(delay: float, jitter: float) -> None:
     script = Script(delay=delay, jitter=jitter)
     due = [each for each in arrivals(script, 200) if each is not None]
     assert len(due) == 200
-    assert due == sorted(due)
+    assert all(before < now for before, now in itertools.pairwise(due))
     for index, each in enumerate(due):
-        assert delay - 1e-9 <= each - index * 0.001 <= delay + jitter + 1e-9
+        assert delay - 1e-9 <= each - index * 0.001 <= delay + jitter + 1e-3
 
 
 def test_a_reordered_packet_is_overtaken() -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from livefake.errors import EngineError
+from livefake.media.webrtc.sdp import Trickle
 from livefake.server import rooms
 from livefake.server.notice import NOTICE
 from livefake.server.rooms import VIEWERS
@@ -304,6 +305,20 @@ async def test_a_session_that_ends_while_the_performer_connects_leaves_nothing_o
     await house.settled()
     assert answer.status_code in (200, 404)
     assert all(peer.closed for peer in house.performers)
+
+
+async def test_candidates_that_come_later_are_handed_to_the_connection_in_use(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    path = f"/api/sessions/{(await opened(house, client))['id']}/connection"
+    more = {"ufrag": "abcd", "candidates": ["candidate:1 1 udp 1 10.0.0.1 9 typ host"], "end": True}
+    assert (await client.patch(path, json=more)).status_code == 204
+    assert house.performers[0].trickled == [Trickle("abcd", tuple(more["candidates"]), True)]
+    problem(await client.patch(path, json={**more, "candidates": ["x"] * 65}), 422)
+    problem(await client.patch(path, json={**more, "candidates": ["x" * 513]}), 422)
+    problem(await client.patch("/api/sessions/unknown/connection", json=more), 404)
+    async with house.browser() as stranger:
+        problem(await stranger.patch(path, json=more), 401)
 
 
 # Viewers

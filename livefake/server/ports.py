@@ -10,6 +10,7 @@ from livefake.enrolment import Sound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
 from livefake.media.sound.bus import Chunk, SoundBus
+from livefake.media.webrtc.sdp import Trickle
 from livefake.outputs import Outputs
 from livefake.session import Others, Report
 from livefake.sessions import Order
@@ -63,6 +64,14 @@ class PerformerPort(ViewerPort, Protocol):
     @property
     def hung_up(self) -> bool:
         """Whether the browser ended it on purpose, rather than that it was lost on the way."""
+        ...
+
+    async def trickle(self, more: Trickle) -> None:
+        """Take candidates that the browser found after its offer.
+
+        Raises:
+            BadRequest: one cannot be read, or there are too many.
+        """
         ...
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:

@@ -16,6 +16,7 @@ from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
 from livefake.media.sound.bus import SoundTap
 from livefake.media.splice import Splice
+from livefake.media.webrtc.sdp import Trickle
 from livefake.server.ports import OpenSession, PerformerPort, SessionBook, ViewerPort
 from livefake.session import Report
 from livefake.sessions import Order
@@ -103,6 +104,10 @@ class Room:
             )
         _LOG.info("The performer of session %d connected again.", self.entry.session.number)
         return answer
+
+    async def trickle(self, more: Trickle) -> None:
+        """Hand on what the performer's browser found after its offer; see ``PerformerPort.trickle``."""
+        await self._performer.trickle(more)
 
     async def _returned(self) -> bool:
         """Wait for the performer to come back, or for the end; whether it is not yet the end."""
@@ -274,10 +279,16 @@ class Rooms:
             BadRequest: the offer cannot be answered.
             NotFound: there is no such session, or it has ended meanwhile.
         """
-        room = self._rooms.get(self._sessions.find(id).id)
-        if room is None:
-            raise NotFound("There is no such session; it has ended.", "Go live again.")
-        return await room.reconnect(self._performer(), offer)
+        return await self._own(id).reconnect(self._performer(), offer)
+
+    async def trickle(self, id: str, more: Trickle) -> None:
+        """Hand on what the browser of a session's performer found after its offer.
+
+        Raises:
+            BadRequest: it cannot be read, or is too much.
+            NotFound: there is no such session.
+        """
+        await self._own(id).trickle(more)
 
     async def watch(self, key: str, offer: str) -> tuple[str, str]:
         """Connect a viewer to the session with that view key; returns the viewer's id and the SDP answer.
@@ -350,6 +361,12 @@ class Rooms:
             if room.yields:
                 await self._end(room.entry.id)
                 return
+
+    def _own(self, id: str) -> Room:
+        room = self._rooms.get(self._sessions.find(id).id)
+        if room is None:
+            raise NotFound("There is no such session; it has ended.", "Go live again.")
+        return room
 
     def _room(self, key: str) -> Room:
         room = self._rooms.get(self._sessions.find_view(key).id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
@@ -25,6 +25,7 @@ __all__ = [
     "IceEntry",
     "IceSettings",
     "MarkCounts",
+    "MoreCandidates",
     "NoticeText",
     "Offer",
     "Opened",
@@ -140,6 +141,14 @@ class Reoffer(Asked):
     """Another connection for a session that is open."""
 
     sdp: str = Field(min_length=1, description="The browser's WebRTC offer.")
+
+
+class MoreCandidates(Asked):
+    """ICE candidates that the browser found after its offer (RFC 8838)."""
+
+    ufrag: str = Field(min_length=4, max_length=256, description="The offer's ice-ufrag.")
+    candidates: list[Annotated[str, Field(max_length=512)]] = Field(default=[], max_length=64)
+    end: StrictBool = Field(default=False, description="There will be no more.")
 
 
 class Answer(Told):

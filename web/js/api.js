@@ -138,6 +138,18 @@ export const changeSession = (id, change) => json("PATCH", sessionPath(id), chan
  */
 export const reconnectSession = (id, sdp) => json("PUT", `${sessionPath(id)}/connection`, { sdp });
 
+/** @typedef {{ufrag: string, candidates: string[], end: boolean}} MoreCandidates Found after the offer. */
+
+/**
+ * @param {string} id
+ * @param {MoreCandidates} more
+ * @returns {Promise<void>}
+ */
+export async function trickle(id, more) {
+  const headers = { "Content-Type": "application/json" };
+  await send("PATCH", `${sessionPath(id)}/connection`, { headers, body: JSON.stringify(more) });
+}
+
 /**
  * Begin to record, or end the recording.
  * @param {string} id

@@ -5,8 +5,11 @@
  */
 
 /** @typedef {(offer: string) => Promise<string>} Signal Exchanges an SDP offer for an answer. */
+/** @typedef {(more: import("./api.js").MoreCandidates) => Promise<void>} Trickle Tells candidates found later. */
 
 const GATHERING_MS = 2000;
+/** With trickle ICE the offer goes out with what is found by then: on one network that is everything. */
+const FIRST_MS = 80;
 
 /** Highest bit rate by lines of the picture, bits a second. */
 const BITRATE = Object.freeze({ small: 1_500_000, large: 4_000_000 });
@@ -17,15 +20,18 @@ const BITRATE = Object.freeze({ small: 1_500_000, large: 4_000_000 });
  * @param {360 | 720} height Lines to send; a taller source is scaled down.
  * @param {Signal} signal
  * @param {RTCConfiguration} ice How to find a path to the server.
+ * @param {Trickle} trickle Works once the offer was answered.
  * @returns {Promise<{pc: RTCPeerConnection, remote: MediaStream}>}
  */
-export async function connect(track, height, signal, ice) {
+export async function connect(track, height, signal, ice, trickle) {
   track.contentHint = "motion";
   const pc = new RTCPeerConnection(ice);
   try {
     const transceiver = pc.addTransceiver(track, { direction: "sendrecv" });
     preferCodecs(transceiver);
-    await negotiate(pc, signal);
+    const later = laterCandidates(pc, trickle);
+    await negotiate(pc, signal, FIRST_MS);
+    later();
     await tuneSender(transceiver.sender, track.getSettings().height ?? height, height);
     keepShort(transceiver.receiver);
     return { pc, remote: new MediaStream([transceiver.receiver.track]) };
@@ -84,23 +90,54 @@ export async function give(stream, height, signal, ice) {
 /**
  * @param {RTCPeerConnection} pc
  * @param {Signal} signal
+ * @param {number} [patience] Milliseconds to gather addresses before the offer goes out.
  * @returns {Promise<void>}
  */
-async function negotiate(pc, signal) {
+async function negotiate(pc, signal, patience = GATHERING_MS) {
   await pc.setLocalDescription();
-  await gathered(pc);
+  await gathered(pc, patience);
   await pc.setRemoteDescription({ type: "answer", sdp: await signal(pc.localDescription?.sdp ?? "") });
+}
+
+/**
+ * Collect the candidates that are found from now on.
+ * @param {RTCPeerConnection} pc
+ * @param {Trickle} trickle
+ * @returns {() => void} To be called once the offer was answered: tells what was found, and goes on telling.
+ */
+function laterCandidates(pc, trickle) {
+  /** @type {string[]} */
+  let found = [];
+  let end = false;
+  let open = false;
+  const tell = () => {
+    if (!open || (found.length === 0 && !end)) return;
+    const ufrag = /^a=ice-ufrag:(\S+)/m.exec(pc.localDescription?.sdp ?? "")?.[1] ?? "";
+    // The offer may have carried all that is needed; whether the connection stands tells more than a refusal here.
+    trickle({ ufrag, candidates: found, end }).catch(() => undefined);
+    found = [];
+  };
+  pc.addEventListener("icecandidate", ({ candidate }) => {
+    if (candidate?.candidate) found.push(candidate.candidate);
+    else if (candidate === null) end = true;
+    tell();
+  });
+  return () => {
+    open = true;
+    tell();
+  };
 }
 
 /**
  * Wait until the offer names every local address; not for ever, since host addresses come at once.
  * @param {RTCPeerConnection} pc
+ * @param {number} patience
  * @returns {Promise<void>}
  */
-function gathered(pc) {
+function gathered(pc, patience) {
   if (pc.iceGatheringState === "complete") return Promise.resolve();
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, GATHERING_MS);
+    const timer = setTimeout(resolve, patience);
     pc.addEventListener("icegatheringstatechange", () => {
       if (pc.iceGatheringState !== "complete") return;
       clearTimeout(timer);

@@ -12,6 +12,7 @@ import {
   reconnectSession,
   recordSession,
   takeSnapshot,
+  trickle,
 } from "./api.js";
 import { Lifeline } from "./lifeline.js";
 import { FrameCounter, NOTHING, delayOf, measureRefresh, median, partsBetween, readReport } from "./meter.js";
@@ -66,7 +67,8 @@ export class LiveSession {
     let id = "";
     let viewUrl = "";
     /** @param {import("./rtc.js").Signal} signal */
-    const link = async (signal) => connect(source.track, settings.height, signal, await getIce());
+    const link = async (signal) =>
+      connect(source.track, settings.height, signal, await getIce(), (more) => trickle(id, more));
     try {
       const first = await link(async (sdp) => {
         const { persona, others, tone } = settings;

@@ -20,7 +20,7 @@ from livefake.errors import BadRequest
 from livefake.media.ice import Ice
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.low_delay import install
-from livefake.media.webrtc.sdp import with_bitrates
+from livefake.media.webrtc.sdp import MAX_CANDIDATES, Trickle, ufrag_of, with_bitrates
 
 __all__ = ["CONNECT_SECONDS", "Connection"]
 
@@ -45,6 +45,8 @@ class Connection:
         self._name = name
         self._bitrate = bitrate
         self._hung_up = False
+        self._ufrag = ""
+        self._trickled = 0
         self._settled = asyncio.Event()
         self._gone = asyncio.Event()
         self._closed = asyncio.Event()
@@ -68,11 +70,29 @@ class Connection:
         if self._life is not None or self._closed.is_set():
             raise BadRequest("This connection has already had its offer.", "Open a new connection.")
         self._life = asyncio.create_task(self._live(), name=f"{self._name} peer")
+        self._ufrag = ufrag_of(sdp)
         try:
             return await self._answer(sdp)
         except BaseException:
             await self.close()
             raise
+
+    async def trickle(self, more: Trickle) -> None:
+        """Take candidates that the browser found after its offer; those of another offer are left alone.
+
+        Raises:
+            BadRequest: one cannot be read, or there are too many.
+        """
+        candidates = more.read()
+        if more.ufrag != self._ufrag or self._gone.is_set():
+            return
+        self._trickled += len(candidates)
+        if self._trickled > MAX_CANDIDATES:
+            raise BadRequest(f"A connection may have {MAX_CANDIDATES} ICE candidates.", "Send fewer.")
+        # One whose name has to be looked up must not keep the others waiting.
+        await asyncio.gather(*map(self._connection.addIceCandidate, candidates))
+        if more.end:
+            await self._connection.addIceCandidate(None)
 
     @property
     def hung_up(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Final, cast
 __all__ = ["DOWN", "Fates", "Script", "ScriptedPath"]
 
 _WAITING: Final = 4096
+_TICK: Final = 1e-6
 _CANDIDATE: Final = re.compile(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", re.IGNORECASE)
 
 Address = tuple[str, int]
@@ -65,7 +66,8 @@ class Fates:
         due = now + script.delay + script.jitter * self._random.random()
         if script.reordered and self._random.random() < script.reordered:
             return due + script.late
-        self._due = max(due, self._due)
+        # Never the same instant twice: a timer keeps no order among those.
+        self._due = max(due, self._due + _TICK)
         return self._due
 
     def _lost(self, script: Script) -> bool:

@@ -10,8 +10,18 @@ from typing import Final
 from fastapi import APIRouter, Request
 
 from livefake.errors import NotFound
+from livefake.media.webrtc.sdp import Trickle
 from livefake.server.links import own_address
-from livefake.server.schemas import Answer, Offer, Opened, ProblemBody, Reoffer, SessionChange, SessionState
+from livefake.server.schemas import (
+    Answer,
+    MoreCandidates,
+    Offer,
+    Opened,
+    ProblemBody,
+    Reoffer,
+    SessionChange,
+    SessionState,
+)
 from livefake.server.service import ServiceOf
 from livefake.sessions import Order
 
@@ -61,6 +71,12 @@ async def change_session(id: str, change: SessionChange, service: ServiceOf) -> 
 async def reconnect(id: str, offer: Reoffer, service: ServiceOf) -> Answer:
     """Go on over another connection after one was lost: within 30 s, and under the consent that was given."""
     return Answer(sdp=await service.rooms.reconnect(id, offer.sdp))
+
+
+@router.patch("/{id}/connection", status_code=204)
+async def trickle(id: str, more: MoreCandidates, service: ServiceOf) -> None:
+    """Tell candidates that the browser found after its offer; those of an offer that was replaced count no more."""
+    await service.rooms.trickle(id, Trickle(more.ufrag, tuple(more.candidates), more.end))
 
 
 @router.delete("/{id}", status_code=204)
