@@ -294,6 +294,11 @@ class Outputs:
         self._sleep = sleep
         self._kept: dict[str, _Kept] = {}
 
+    @property
+    def kinds(self) -> tuple[OutputKind, ...]:
+        """What can be added."""
+        return tuple(self._makers)
+
     def add(self, kind: OutputKind, target: str = "") -> OutputReport:
         """Start a way out.
 

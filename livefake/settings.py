@@ -16,7 +16,7 @@ from typing import Any, Final, TypedDict, Unpack
 
 from livefake.errors import BadRequest
 from livefake.media.ice import Ice, IceServer, read_ice_servers
-from livefake.trust.label import WORDS, Corner, Look
+from livefake.trust.look import WORDS, Corner, Look
 
 __all__ = ["Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from livefake.clock import FakeClock
+from livefake.clock import FakeClock, monotonic
 from livefake.errors import BadRequest, Busy, NotFound
+from livefake.examiner import Examiner
 from livefake.flow.timing import Timing
 from livefake.frame import Frame
 from livefake.media.encode.hub import Broadcast
@@ -22,7 +23,6 @@ from livefake.media.recorder import Phase, Recording
 from livefake.media.recordings import Recordings
 from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
-from livefake.media.webrtc.sdp import Trickle
 from livefake.outputs import OutputKind, Outputs, Reading, Taps
 from livefake.server.app import build_app
 from livefake.server.service import Service
@@ -95,9 +95,9 @@ class LocalPeer:
 
     def __init__(self) -> None:
         self.source: Source = QuietSource()
-        self.sink: Sink = QuietSink()
+        self.sink: Sink | None = QuietSink()
+        self.trickled: list[str] = []
         self.closed = self.hung_up = False
-        self.trickled: list[Trickle] = []
         self._over = asyncio.Event()
 
     async def accept(self, sdp: str) -> str:
@@ -106,11 +106,11 @@ class LocalPeer:
             raise BadRequest("The offer should be SDP, and is not.")
         return "v=0\r\ns=answer\r\n"
 
-    async def trickle(self, more: Trickle) -> None:
-        self.trickled.append(more)
-
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         self.listener = listener
+
+    async def trickle(self, text: str) -> None:
+        self.trickled.append(text)
 
     async def wait_closed(self) -> None:
         await self._over.wait()
@@ -267,11 +267,13 @@ class House:
         allowed_hosts: tuple[str, ...] = (),
         recordings: Recordings | None = None,
         *,
+        web: Path | None = None,
         ice_servers: tuple[IceServer, ...] = (),
         turn_secret: str = "",
     ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
+        self.publishers: list[LocalPeer] = []
         self.viewers: list[LocalPeer] = []
         self.clock = FakeClock()
         self.cast = Cast(folder / "data")
@@ -288,13 +290,15 @@ class House:
             sessions=self.sessions,
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),
             performer=lambda: _kept(self.performers),
+            publisher=lambda: _kept(self.publishers),
             viewer=lambda _: _kept(self.viewers),
             clock=self.clock,
             engine="none",
-            web=_web(folder),
+            web=web or _web(folder),
             demo=_demo(folder),
             recordings=recordings,
             people=self.cast.people,
+            examine=Examiner(folder / "data", clock=monotonic).examine_upload,
         )
         self.app = build_app(self.service)
 
@@ -368,6 +372,7 @@ def _web(folder: Path) -> Path:
     (web / "view.html").write_text("<title>viewer</title>")
     (web / "enrol.html").write_text("<title>enrol</title>")
     (web / "grant.html").write_text("<title>grant</title>")
+    (web / "verify.html").write_text("<title>verifier</title>")
     (web / "main.js").write_text("export {};")
     return web
 

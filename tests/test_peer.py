@@ -33,7 +33,6 @@ from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc import connection as connection_module
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.peer import CameraSource, PerformerPeer, ViewerPeer
-from livefake.media.webrtc.sdp import Trickle, ufrag_of
 from livefake.trust.seal import Seal, Sealed
 
 WIDTH, HEIGHT = 192, 128
@@ -283,37 +282,6 @@ async def test_sound_is_taken_from_the_performer(stage: Stage) -> None:
     assert chunk.samples.shape == (960, 2)
     assert 0 < monotonic() - chunk.arrived < 5_000_000_000
     await peer.close()
-    await browser.close()
-
-
-async def test_candidates_may_follow_the_offer(stage: Stage) -> None:
-    peer, browser = stage.performer(), stage.browser("sendrecv")
-    session = asyncio.create_task(work(peer))
-    whole = await browser.offer()
-    lines = whole.splitlines()
-    candidates = tuple(dict.fromkeys(line[2:] for line in lines if line.startswith("a=candidate:")))
-    bare = [line for line in lines if not line.startswith(("a=candidate:", "a=end-of-candidates"))]
-    answer = await peer.accept("\r\n".join(bare) + "\r\n")
-    await browser.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    ufrag = ufrag_of(whole)
-    assert candidates
-    assert ufrag
-    await peer.trickle(Trickle("another", candidates, True))
-    with pytest.raises(BadRequest, match="cannot be read"):
-        await peer.trickle(Trickle(ufrag, ("candidate:1 1 udp",)))
-    await peer.trickle(Trickle(ufrag, ("candidate:1 1 tcp 1 10.0.0.1 9 typ host tcptype active", *candidates)))
-    await peer.trickle(Trickle(ufrag, end=True))
-    [transceiver] = peer._connection.getTransceivers()
-    known = transceiver.receiver.transport.transport.getRemoteCandidates()
-    assert {(each.ip, str(each.port)) for each in known if each.type == "host"} == {
-        tuple(line.split()[4:6]) for line in candidates
-    }
-    assert abs(await browser.level() - SWAPPED) < 12
-    with pytest.raises(BadRequest, match="may have 64"):
-        await peer.trickle(Trickle(ufrag, candidates * 65))
-    await peer.close()
-    await peer.trickle(Trickle(ufrag, candidates))
-    await session
     await browser.close()
 
 

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from livefake.errors import EngineError
-from livefake.media.webrtc.sdp import Trickle
 from livefake.server import rooms
 from livefake.server.notice import NOTICE
 from livefake.server.rooms import VIEWERS
@@ -34,7 +33,11 @@ async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_session_opens_changes_and_ends(house: House, client: httpx.AsyncClient) -> None:
     session = await opened(house, client, others="swap")
     assert session["sdp"].startswith("v=0")
-    assert session["view_url"].startswith(f"{ORIGIN}/view/")
+    key = view_key(session)
+    assert session["view_url"] == f"{ORIGIN}/view/{key}"
+    assert session["whep_url"] == f"{ORIGIN}/whep/{key}"
+    assert session["feed_url"] == f"{ORIGIN}/ts/{key}"
+    assert session["outputs"] == ["push"]
     path = f"/api/sessions/{session['id']}"
     state = (await client.get(path)).json()
     assert state["id"] == session["id"]
@@ -311,14 +314,14 @@ async def test_candidates_that_come_later_are_handed_to_the_connection_in_use(
     house: House, client: httpx.AsyncClient
 ) -> None:
     path = f"/api/sessions/{(await opened(house, client))['id']}/connection"
-    more = {"ufrag": "abcd", "candidates": ["candidate:1 1 udp 1 10.0.0.1 9 typ host"], "end": True}
-    assert (await client.patch(path, json=more)).status_code == 204
-    assert house.performers[0].trickled == [Trickle("abcd", tuple(more["candidates"]), True)]
-    problem(await client.patch(path, json={**more, "candidates": ["x"] * 65}), 422)
-    problem(await client.patch(path, json={**more, "candidates": ["x" * 513]}), 422)
-    problem(await client.patch("/api/sessions/unknown/connection", json=more), 404)
+    more = "a=ice-ufrag:abcd\r\nm=video 9 X 0\r\na=mid:0\r\na=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\n"
+    kind = {"Content-Type": "application/trickle-ice-sdpfrag"}
+    assert (await client.patch(path, content=more, headers=kind)).status_code == 204
+    assert house.performers[0].trickled == [more]
+    problem(await client.patch(path, content=more), 415)
+    problem(await client.patch("/api/sessions/unknown/connection", content=more, headers=kind), 404)
     async with house.browser() as stranger:
-        problem(await stranger.patch(path, json=more), 401)
+        problem(await stranger.patch(path, content=more, headers=kind), 401)
 
 
 # Viewers
@@ -332,7 +335,7 @@ async def test_whep_connects_and_disconnects_a_viewer(house: House, client: http
         assert answer.headers["content-type"] == "application/sdp"
         assert answer.text.startswith("v=0")
         assert answer.headers["access-control-allow-origin"] == "*"
-        assert answer.headers["access-control-expose-headers"] == "Location"
+        assert answer.headers["access-control-expose-headers"] == "Location, ETag, Accept-Patch"
         place = answer.headers["location"]
         assert re.fullmatch(rf"/whep/{key}/[\w-]{{16}}", place)
         assert (await player.delete(place)).status_code == 204
@@ -345,7 +348,7 @@ async def test_a_browser_may_ask_whether_other_pages_can_use_whep(house: House) 
         answer = await player.options("/whep/key")
         assert answer.status_code == 204
         assert "POST" in answer.headers["access-control-allow-methods"]
-        assert answer.headers["access-control-allow-headers"] == "Content-Type, Authorization"
+        assert answer.headers["access-control-allow-headers"] == "Content-Type, Authorization, If-Match"
         assert (await player.options("/api/sessions")).status_code == 401
 
 

@@ -25,7 +25,7 @@ def frame(pts: int, arrived_ms: float, time_base: Fraction = RTP_CLOCK) -> Frame
 class Pipe:
     """A source that the test feeds."""
 
-    def __init__(self, *frames: Frame) -> None:
+    def __init__(self, *frames: Frame | None) -> None:
         self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
         self.closed = 0
         for each in frames:

@@ -28,9 +28,11 @@ from livefake.media.ice import read_ice_servers
 from livefake.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from livefake.server.service import Service
 
-__all__ = ["build_service", "listen", "read_certificate", "serve"]
+__all__ = ["build_service", "listen", "read_certificate", "serve", "server_config"]
 
 
 def serve(
@@ -131,11 +133,15 @@ def build_service(settings: Settings, console: Console) -> Service:
     """
     from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos, wall
+    from livefake.examiner import Examiner
     from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
+    from livefake.media.sandbox import Limits
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
+    from livefake.media.webrtc.publisher import PublisherPeer
     from livefake.resources import models_folder, web_folder
+    from livefake.server.desk import UPLOAD_LIMIT
     from livefake.server.service import Service
     from livefake.sessions import Sessions
     from livefake.trust.grants import GrantBook
@@ -166,6 +172,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         scribe=scribe,
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate, ice=settings.ice),
+        publisher=lambda: PublisherPeer(clock=monotonic, bitrate=bitrate, ice=settings.ice),
         viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate, ice=settings.ice),
         clock=monotonic,
         engine=studio.engine,
@@ -173,6 +180,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         demo=models_folder() / "demo",
         recordings=recordings,
         people=open_people(settings, studio, bitrate),
+        examine=Examiner(settings.data, clock=monotonic, limits=Limits(size=UPLOAD_LIMIT)).examine_upload,
     )
 
 
@@ -211,9 +219,29 @@ def _run(
     import uvicorn
 
     from livefake.server.access import address
+
+    url = address(service.settings)
+
+    class Server(uvicorn.Server):
+        async def main_loop(self) -> None:
+            # Told once Ctrl-C ends the service in good order, because a script may send it right after the address.
+            console.print("livefake runs. Open this address; Ctrl-C ends it.")
+            # The one line on standard output, so that a script can read it.
+            typer.echo(url)
+            if open_browser:
+                webbrowser.open(url)
+            await super().main_loop()
+
+    asyncio.run(Server(server_config(service, certificate)).serve(sockets=[listener]))
+
+
+def server_config(service: Service, certificate: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """How uvicorn serves a service, over HTTPS with a certificate."""
+    import uvicorn
+
     from livefake.server.app import build_app
 
-    config = uvicorn.Config(
+    return uvicorn.Config(
         build_app(service),
         # Its access log would write view keys and the token; livefake.server.middleware writes its own lines.
         access_log=False,
@@ -227,16 +255,3 @@ def _run(
         timeout_graceful_shutdown=1,
         ssl_context_factory=None if certificate is None else lambda _config, _default: certificate,
     )
-    url = address(service.settings)
-
-    class Server(uvicorn.Server):
-        async def main_loop(self) -> None:
-            # Told once Ctrl-C ends the service in good order, because a script may send it right after the address.
-            console.print("livefake runs. Open this address; Ctrl-C ends it.")
-            # The one line on standard output, so that a script can read it.
-            typer.echo(url)
-            if open_browser:
-                webbrowser.open(url)
-            await super().main_loop()
-
-    asyncio.run(Server(config).serve(sockets=[listener]))

@@ -28,19 +28,27 @@ from livefake.server.plain import STYLE_PATH
 from livefake.server.problems import Problem
 from livefake.settings import Settings
 
-__all__ = ["AccessGuard", "Asked", "Door", "address"]
+__all__ = ["AccessGuard", "Asked", "Door", "address", "is_for_other_sites"]
 
 _OPEN: Final = re.compile(
-    rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/ts/[^/]+|/whep/[^/]+(/[^/]+)?"
+    rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/ts/[^/]+|/whep/[^/]+(/[^/]+)?|/whip(/[^/]+)?"
     r"|/enrol/[^/]+|/api/enrol/[^/]+(/[^/]+(/signature)?)?"
     r"|/grant/[^/]+|/api/grant/[^/]+(/export|/revocation)?"
 )
 """Paths that need no token. For a view, WHEP or feed address, an invitation and a subject's own link, the unguessable
-key in it is the permission."""
+key in it is the permission; WHIP asks for a stream key in place of the token."""
+
+_FOREIGN: Final = re.compile(r"/whep/.*|/whip(/.*)?")
+"""Paths that pages of other sites may use: no cookie opens them, only a key that such a page was given."""
 
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WILDCARDS: Final = frozenset({"0.0.0.0", "::"})
+
+
+def is_for_other_sites(path: str) -> bool:
+    """Whether pages of other sites may use a path."""
+    return _FOREIGN.fullmatch(path) is not None
 
 
 def address(settings: Settings) -> str:
@@ -103,7 +111,7 @@ class Door:
                 "This address does not belong to livefake.",
                 "Open the address that livefake printed in the terminal, or start it with --allow-host and this name.",
             )
-        if not (asked.method in _SAFE or asked.path.startswith("/whep/") or _from_own_page(asked.host, asked.headers)):
+        if not (asked.method in _SAFE or is_for_other_sites(asked.path) or _from_own_page(asked.host, asked.headers)):
             return Problem(
                 403, "The request came from a page of another site.", "Use the page that livefake itself shows."
             )

@@ -10,7 +10,6 @@ from livefake.enrolment import Sound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
 from livefake.media.sound.bus import Chunk, SoundBus
-from livefake.media.webrtc.sdp import Trickle
 from livefake.outputs import Outputs
 from livefake.session import Others, Report
 from livefake.sessions import Order
@@ -41,6 +40,14 @@ class Port(Protocol):
 class ViewerPort(Port, Protocol):
     """A WebRTC connection that carries finished pictures to one viewer."""
 
+    async def trickle(self, text: str) -> None:
+        """Take ICE candidates that came after the offer.
+
+        Raises:
+            BadRequest: they cannot be read or used.
+        """
+        ...
+
 
 class SubjectPort(Port, Protocol):
     """A WebRTC connection that brings camera and microphone of a person who is asked for consent."""
@@ -53,10 +60,10 @@ class SubjectPort(Port, Protocol):
 
 
 class PerformerPort(ViewerPort, Protocol):
-    """A WebRTC connection that brings the camera and takes the pictures back."""
+    """A connection that brings the camera, and takes the pictures back if it can."""
 
     @property
-    def sink(self) -> Sink: ...
+    def sink(self) -> Sink | None: ...
 
     @property
     def source(self) -> Source: ...
@@ -64,14 +71,6 @@ class PerformerPort(ViewerPort, Protocol):
     @property
     def hung_up(self) -> bool:
         """Whether the browser ended it on purpose, rather than that it was lost on the way."""
-        ...
-
-    async def trickle(self, more: Trickle) -> None:
-        """Take candidates that the browser found after its offer.
-
-        Raises:
-            BadRequest: one cannot be read, or there are too many.
-        """
         ...
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:

@@ -16,7 +16,6 @@ from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
 from livefake.media.sound.bus import SoundTap
 from livefake.media.splice import Splice
-from livefake.media.webrtc.sdp import Trickle
 from livefake.server.ports import OpenSession, PerformerPort, SessionBook, ViewerPort
 from livefake.session import Report
 from livefake.sessions import Order
@@ -38,6 +37,11 @@ _LOG: Final = logging.getLogger(__name__)
 class Room:
     """One session with its performer's connection and its viewers'.
 
+    Attributes:
+        entry: the session.
+        empty: set when it has ended and everybody is disconnected.
+        yields: whether it gives its place to somebody who finds none, because its performer was lost a while ago.
+
     Args:
         entry: the session.
         performer: the connection that it was opened with.
@@ -46,6 +50,7 @@ class Room:
 
     def __init__(self, entry: OpenSession, performer: PerformerPort, pictures: Splice) -> None:
         self.entry = entry
+        self.empty = asyncio.Event()
         self.yields = False
         self._performer = performer
         self._pictures = pictures
@@ -66,7 +71,9 @@ class Room:
                 performer = self._performer
                 self._back.clear()
                 await _first(performer.wait_closed(), self.entry.closed.wait())
-                if self._performer is performer and (performer.hung_up or not await self._returned()):
+                # A program that only sends, without a page, publishes anew instead of coming back.
+                gone = performer.sink is None or performer.hung_up
+                if self._performer is performer and (gone or not await self._returned()):
                     return
         finally:
             self._over = True
@@ -97,17 +104,15 @@ class Room:
                 undo.pop_all()
             before, self._performer = self._performer, performer
             self._back.set()
-            self.entry.session.add(performer.sink)
+            if performer.sink is not None:
+                self.entry.session.add(performer.sink)
             performer.hear(self.entry.sound.put)
-            await _quietly(
-                self._pictures.follow(performer.source), self.entry.session.remove(before.sink), before.close()
-            )
+            await self._pictures.follow(performer.source)
+            if before.sink is not None:
+                await self.entry.session.remove(before.sink)
+            await _quietly(before.close())
         _LOG.info("The performer of session %d connected again.", self.entry.session.number)
         return answer
-
-    async def trickle(self, more: Trickle) -> None:
-        """Hand on what the performer's browser found after its offer; see ``PerformerPort.trickle``."""
-        await self._performer.trickle(more)
 
     async def _returned(self) -> bool:
         """Wait for the performer to come back, or for the end; whether it is not yet the end."""
@@ -175,6 +180,18 @@ class Room:
         """Whether that viewer is connected."""
         return name in self._viewers
 
+    async def trickle(self, fragment: str, viewer: str | None = None) -> None:
+        """Hand on ICE candidates that came after an offer: a viewer's, or else the performer's.
+
+        Raises:
+            BadRequest: they cannot be read or used.
+            NotFound: there is no such viewer.
+        """
+        end = self._performer if viewer is None else self._viewers.get(viewer)
+        if end is None:
+            raise NotFound("This viewer has left.")
+        await end.trickle(fragment)
+
     async def _wait_for(self, name: str, viewer: ViewerPort) -> None:
         await viewer.wait_closed()
         await self.dismiss(name)
@@ -235,10 +252,20 @@ class Rooms:
         return total
 
     async def open(self, offer: str, order: Order) -> tuple[OpenSession, str]:
+        """Connect a performer's browser and start a session; see ``host``."""
+        room, answer = await self.host(self._performer, offer, order)
+        return room.entry, answer
+
+    async def host(self, connect: Callable[[], PerformerPort], offer: str, order: Order) -> tuple[Room, str]:
         """Connect a performer and start a session; when any step fails nothing stays open.
 
+        Args:
+            connect: makes an unconnected peer.
+            offer: the performer's SDP offer.
+            order: what the session does.
+
         Returns:
-            The session and the SDP answer.
+            The session's room and the SDP answer.
 
         Raises:
             Busy: every place is taken, or the service is closing.
@@ -255,13 +282,14 @@ class Rooms:
         self._opening += 1
         try:
             async with AsyncExitStack() as undo:
-                peer = self._performer()
+                peer = connect()
                 undo.push_async_callback(peer.close)
                 answer = await peer.accept(offer)
                 pictures = Splice(peer.source)
                 entry = await self._sessions.open(order, pictures)
                 undo.push_async_callback(self._end, entry.id)
-                entry.session.add(peer.sink)
+                if peer.sink is not None:
+                    entry.session.add(peer.sink)
                 peer.hear(entry.sound.put)
                 room = self._rooms[entry.id] = Room(entry, peer, pictures)
                 task = asyncio.create_task(self._attend(room))
@@ -270,7 +298,12 @@ class Rooms:
                 undo.pop_all()
         finally:
             self._opening -= 1
-        return entry, answer
+        return room, answer
+
+    async def end(self, room: Room) -> None:
+        """End a session and return when everybody is disconnected; one that has ended is left alone."""
+        await self._end(room.entry.id)
+        await room.empty.wait()
 
     async def reconnect(self, id: str, offer: str) -> str:
         """Let the performer of a session go on over another connection; returns the SDP answer.
@@ -279,16 +312,7 @@ class Rooms:
             BadRequest: the offer cannot be answered.
             NotFound: there is no such session, or it has ended meanwhile.
         """
-        return await self._own(id).reconnect(self._performer(), offer)
-
-    async def trickle(self, id: str, more: Trickle) -> None:
-        """Hand on what the browser of a session's performer found after its offer.
-
-        Raises:
-            BadRequest: it cannot be read, or is too much.
-            NotFound: there is no such session.
-        """
-        await self._own(id).trickle(more)
+        return await self.own(id).reconnect(self._performer(), offer)
 
     async def watch(self, key: str, offer: str) -> tuple[str, str]:
         """Connect a viewer to the session with that view key; returns the viewer's id and the SDP answer.
@@ -310,6 +334,15 @@ class Rooms:
         if not room.has(viewer):
             raise NotFound("This viewer has already left.")
         await room.dismiss(viewer)
+
+    async def trickle(self, key: str, viewer: str, fragment: str) -> None:
+        """Hand on a viewer's ICE candidates that came after the offer.
+
+        Raises:
+            BadRequest: they cannot be read or used.
+            NotFound: there is no such session or viewer.
+        """
+        await self._room(key).trickle(fragment, viewer)
 
     def tap(self, key: str, name: str) -> tuple[Feed, SoundTap | None]:
         """Picture and sound of the session with that view key, for a reader that is no browser.
@@ -362,7 +395,12 @@ class Rooms:
                 await self._end(room.entry.id)
                 return
 
-    def _own(self, id: str) -> Room:
+    def own(self, id: str) -> Room:
+        """The room of the session with that id.
+
+        Raises:
+            NotFound: there is no such session.
+        """
         room = self._rooms.get(self._sessions.find(id).id)
         if room is None:
             raise NotFound("There is no such session; it has ended.", "Go live again.")
@@ -386,6 +424,7 @@ class Rooms:
             report = room.entry.session.report()
             self._past.update(report.frames)
             self._past_reads.update(report.mark.counts())
+            room.empty.set()
             _LOG.info("Session %d closed.", number)
 
     async def _end(self, id: str) -> None:

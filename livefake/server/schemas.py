@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
@@ -25,7 +25,6 @@ __all__ = [
     "IceEntry",
     "IceSettings",
     "MarkCounts",
-    "MoreCandidates",
     "NoticeText",
     "Offer",
     "Opened",
@@ -143,14 +142,6 @@ class Reoffer(Asked):
     sdp: str = Field(min_length=1, description="The browser's WebRTC offer.")
 
 
-class MoreCandidates(Asked):
-    """ICE candidates that the browser found after its offer (RFC 8838)."""
-
-    ufrag: str = Field(min_length=4, max_length=256, description="The offer's ice-ufrag.")
-    candidates: list[Annotated[str, Field(max_length=512)]] = Field(default=[], max_length=64)
-    end: StrictBool = Field(default=False, description="There will be no more.")
-
-
 class Answer(Told):
     """The other half of an offer."""
 
@@ -181,12 +172,19 @@ class IceSettings(Told):
 
 
 class Opened(Told):
-    """A session that has started; whoever has ``view_url`` can watch it."""
+    """A session that has started; whoever has one of its addresses can watch it.
+
+    ``view_url`` is a page with the picture alone, ``whep_url`` is for players that speak WHEP, ``feed_url`` is a
+    transport stream; ``outputs`` are the kinds that can be added.
+    """
 
     id: str
     sdp: str
     view_url: str
+    whep_url: str
+    feed_url: str
     persona: str
+    outputs: tuple[OutputKind, ...]
 
 
 class SessionChange(Asked):

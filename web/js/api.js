@@ -43,7 +43,31 @@ import { Trouble } from "./trouble.js";
  * @property {Others} others
  * @property {number} tone Skin tone: 0 the performer's, 1 the persona's.
  */
-/** @typedef {{id: string, sdp: string, view_url: string, persona: string}} SessionAnswer */
+/** @typedef {"push" | "virtual-camera" | "recording"} OutputKind */
+/**
+ * @typedef {object} SessionAnswer
+ * @property {string} id
+ * @property {string} sdp
+ * @property {string} view_url A page with the picture alone.
+ * @property {string} whep_url For players that speak WHEP.
+ * @property {string} feed_url A transport stream.
+ * @property {string} persona
+ * @property {OutputKind[]} outputs What can be added.
+ */
+/**
+ * @typedef {object} OutputEntry
+ * @property {string} id
+ * @property {OutputKind} kind
+ * @property {string} place Where the pictures go, for people.
+ * @property {"starting" | "running" | "waiting" | "stopped"} state
+ * @property {number} frames
+ * @property {number} dropped
+ * @property {number} fps
+ * @property {number} bitrate Bits a second.
+ * @property {number} delay_ms
+ * @property {number} restarts
+ * @property {string} problem
+ */
 /** @typedef {{persona?: string, others?: Others, tone?: number, resume?: true}} SessionChange */
 /** @typedef {"train" | "wear"} Purpose */
 /** @typedef {"live" | "recording" | "virtual-camera" | "file"} Output */
@@ -84,6 +108,19 @@ import { Trouble } from "./trouble.js";
  * @property {number | null} revoked_at
  * @property {string[]} packs
  * @property {Record<string, string | number>} evidence
+ */
+
+/** @typedef {"yes" | "no" | "unknown" | "alarm"} Verdict */
+/**
+ * @typedef {object} Examined What can be said about a file.
+ * @property {string} summary
+ * @property {{question: string, verdict: Verdict, sentence: string}[]} answers
+ * @property {{
+ *   present: boolean, payload: string | null, issuer: {number: string} | null, session: number | null, score: number,
+ *   frames: number, places: {looked_at: number, marked: number}
+ * }} mark
+ * @property {{distance: number} | null} fingerprint
+ * @property {{state: string}} c2pa
  */
 
 /** @returns {Promise<ServiceStatus>} */
@@ -138,16 +175,15 @@ export const changeSession = (id, change) => json("PATCH", sessionPath(id), chan
  */
 export const reconnectSession = (id, sdp) => json("PUT", `${sessionPath(id)}/connection`, { sdp });
 
-/** @typedef {{ufrag: string, candidates: string[], end: boolean}} MoreCandidates Found after the offer. */
-
 /**
+ * Tell candidates that were found after the offer.
  * @param {string} id
- * @param {MoreCandidates} more
+ * @param {string} fragment See RFC 8840.
  * @returns {Promise<void>}
  */
-export async function trickle(id, more) {
-  const headers = { "Content-Type": "application/json" };
-  await send("PATCH", `${sessionPath(id)}/connection`, { headers, body: JSON.stringify(more) });
+export async function trickle(id, fragment) {
+  const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
+  await send("PATCH", `${sessionPath(id)}/connection`, { headers, body: fragment });
 }
 
 /**
@@ -165,6 +201,32 @@ export const recordSession = (id, on) => json(on ? "POST" : "DELETE", `${session
  */
 export async function takeSnapshot(id) {
   return (await send("POST", `${sessionPath(id)}/snapshot`)).blob();
+}
+
+/**
+ * How every output of a session is doing.
+ * @param {string} id
+ * @returns {Promise<OutputEntry[]>}
+ */
+export const getOutputs = (id) => json("GET", `${sessionPath(id)}/outputs`);
+
+/**
+ * Start an output.
+ * @param {string} id
+ * @param {OutputKind} kind
+ * @param {string} target An address, a name, or nothing, as the kind needs it.
+ * @returns {Promise<OutputEntry>}
+ */
+export const addOutput = (id, kind, target) => json("POST", `${sessionPath(id)}/outputs`, { kind, target });
+
+/**
+ * End an output.
+ * @param {string} id
+ * @param {string} output
+ * @returns {Promise<void>}
+ */
+export async function removeOutput(id, output) {
+  await send("DELETE", `${sessionPath(id)}/outputs/${encodeURIComponent(output)}`);
 }
 
 /**
@@ -264,6 +326,33 @@ const enrolPath = (...parts) => `/api/enrol/${parts.map(encodeURIComponent).join
 /** @param {string} key */
 export const grantPath = (key) => `/api/grant/${encodeURIComponent(key)}`;
 
+/**
+ * Hand a file in. Unlike fetch, XMLHttpRequest tells how much of it has been sent.
+ * @param {File} file
+ * @param {AbortSignal} signal
+ * @param {(share: number) => void} onSent Told which part is sent, 0..1.
+ * @returns {Promise<Examined>}
+ * @throws {Trouble} The server cannot be reached, or refused.
+ */
+export function examine(file, signal, onSent) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "/api/verify");
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.addEventListener("progress", ({ loaded, total }) => onSent(total ? loaded / total : 1));
+    request.upload.addEventListener("load", () => onSent(1));
+    request.addEventListener("error", () => reject(unreachable()));
+    request.addEventListener("abort", () => reject(new Trouble("The file is not examined any more.")));
+    request.addEventListener("load", async () => {
+      const response = new Response(request.responseText, { status: request.status });
+      if (response.ok) resolve(response.json());
+      else reject(await refusal(response));
+    });
+    signal.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
 /** @param {string} id */
 const sessionPath = (id) => `/api/sessions/${encodeURIComponent(id)}`;
 
@@ -293,15 +382,15 @@ async function send(method, path, init = {}) {
   try {
     response = await fetch(path, { method, credentials: "same-origin", cache: "no-store", ...init });
   } catch {
-    throw new Trouble(
-      "livefake does not answer.",
-      "Check that the program is still running, then try again.",
-      "offline",
-    );
+    throw unreachable();
   }
   if (!response.ok) throw await refusal(response);
   return response;
 }
+
+/** @returns {Trouble} */
+const unreachable = () =>
+  new Trouble("livefake does not answer.", "Check that the program is still running, then try again.", "offline");
 
 /**
  * @param {Response} response

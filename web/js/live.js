@@ -3,7 +3,9 @@
  * @module live
  */
 
+import { Arrangement } from "./arrange.js";
 import { Keeper } from "./keep.js";
+import { OutputsPanel } from "./outputs.js";
 import { PersonaPicker } from "./personas.js";
 import { WORDS, clock, pictureVisible } from "./phases.js";
 import { fillRows, find, say } from "./ui.js";
@@ -24,9 +26,8 @@ import { fillRows, find, say } from "./ui.js";
  * @property {(tone: number) => void} onTone
  * @property {(on: boolean) => Promise<void>} onRecord
  * @property {() => Promise<void>} onSnapshot
+ * @property {(look: Partial<import("./settings.js").Look>) => void} onLook
  */
-
-const COPIED_MS = 2000;
 
 /** @type {ReadonlyArray<[keyof import("./meter.js").DelayParts, string]>} */
 const PARTS = [
@@ -48,6 +49,8 @@ export class LiveScreen {
     this.others = find("live-others", HTMLSelectElement);
     this.tone = find("live-tone", HTMLInputElement);
     this.keeper = new Keeper(listener);
+    this.outputs = new OutputsPanel(listener.onLook);
+    this.arrangement = new Arrangement(listener.onLook);
     this.picker = new PersonaPicker(find("live-personas", HTMLElement), "live-persona", listener.onPersona);
 
     this.others.addEventListener("change", () => listener.onOthers(/** @type {Others} */ (this.others.value)));
@@ -57,7 +60,6 @@ export class LiveScreen {
     onClick("again", listener.onAgain);
     onClick("resume", listener.onResume);
     onClick("full", () => this.#fullScreen());
-    onClick("copy", () => this.#copy());
     find("full", HTMLElement).hidden = !(
       "requestFullscreen" in this.stage || "webkitEnterFullscreen" in this.videos.remote
     );
@@ -84,7 +86,8 @@ export class LiveScreen {
       source.kind === "camera" ? "Your camera. Only you see this." : "The built-in clip. A fictional performer.";
     say(find("local-caption", HTMLElement), own);
     this.choose(settings);
-    find("view-url", HTMLInputElement).value = "";
+    this.outputs.begin(settings);
+    this.arrangement.choose(settings.layout);
     find("cover-actions", HTMLElement).hidden = true;
     this.#enable(false);
     find("stop", HTMLButtonElement).disabled = false;
@@ -109,11 +112,11 @@ export class LiveScreen {
 
   /**
    * The session exists: its controls work from here on.
-   * @param {string} viewUrl
+   * @param {import("./api.js").SessionAnswer} session
    * @returns {void}
    */
-  opened(viewUrl) {
-    find("view-url", HTMLInputElement).value = viewUrl;
+  opened(session) {
+    this.outputs.opened(session);
     this.#enable(true);
   }
 
@@ -131,6 +134,8 @@ export class LiveScreen {
     say(find("m-delay", HTMLElement), snapshot.delayMs === null ? "–" : snapshot.delayMs.toFixed(0));
     say(find("m-fps", HTMLElement), visible ? snapshot.fps.toFixed(0) : "–");
     say(find("m-size", HTMLElement), snapshot.width > 0 ? `${snapshot.width} × ${snapshot.height}` : "–");
+
+    this.outputs.resize(snapshot.width, snapshot.height);
 
     if (parts) {
       const rows = PARTS.map(([key, name]) => [name, decimal(parts[key])]);
@@ -151,6 +156,7 @@ export class LiveScreen {
     find("local-figure", HTMLElement).hidden = true;
     this.#blank();
     find("rec", HTMLElement).hidden = true;
+    this.outputs.end();
     this.#phase("lost", trouble.problem, null);
     this.#cover(true, trouble.problem, trouble.remedy);
     this.#enable(false);
@@ -163,6 +169,7 @@ export class LiveScreen {
   end() {
     leaveFullScreen();
     this.videos.local.srcObject = null;
+    this.outputs.end();
     this.section.hidden = true;
   }
 
@@ -217,7 +224,7 @@ export class LiveScreen {
 
   /** @param {boolean} on */
   #enable(on) {
-    for (const id of ["stop", "full", "copy"]) find(id, HTMLButtonElement).disabled = !on;
+    for (const id of ["stop", "full"]) find(id, HTMLButtonElement).disabled = !on;
     this.keeper.enable(on);
     this.others.disabled = this.tone.disabled = !on;
     for (const input of this.picker.container.querySelectorAll("input")) input.disabled = !on;
@@ -229,21 +236,6 @@ export class LiveScreen {
     else if ("requestFullscreen" in this.stage) this.stage.requestFullscreen().catch(() => undefined);
     // iPhones know full screen only for the video element itself.
     else /** @type {any} */ (this.videos.remote).webkitEnterFullscreen();
-  }
-
-  async #copy() {
-    const field = find("view-url", HTMLInputElement);
-    const text = find("copy-text", HTMLElement);
-    let copied = true;
-    try {
-      await navigator.clipboard.writeText(field.value);
-    } catch {
-      field.select();
-      copied = document.execCommand("copy");
-    }
-    say(text, copied ? "Copied" : "Press Ctrl+C");
-    say(find("announce", HTMLElement), copied ? "The OBS link was copied." : "The link is selected: press Ctrl+C.");
-    setTimeout(() => say(text, "Copy OBS link"), COPIED_MS);
   }
 }
 

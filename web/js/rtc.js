@@ -5,7 +5,7 @@
  */
 
 /** @typedef {(offer: string) => Promise<string>} Signal Exchanges an SDP offer for an answer. */
-/** @typedef {(more: import("./api.js").MoreCandidates) => Promise<void>} Trickle Tells candidates found later. */
+/** @typedef {(fragment: string) => Promise<void>} Trickle Tells candidates found later (RFC 8840). */
 
 const GATHERING_MS = 2000;
 /** With trickle ICE the offer goes out with what is found by then: on one network that is everything. */
@@ -112,9 +112,13 @@ function laterCandidates(pc, trickle) {
   let open = false;
   const tell = () => {
     if (!open || (found.length === 0 && !end)) return;
-    const ufrag = /^a=ice-ufrag:(\S+)/m.exec(pc.localDescription?.sdp ?? "")?.[1] ?? "";
+    const offer = pc.localDescription?.sdp ?? "";
+    const lines = ["ice-ufrag", "ice-pwd", "mid"].map((name) => new RegExp(`^a=${name}:.*$`, "m").exec(offer)?.[0] ?? "");
+    const [ufrag, pwd, mid] = lines.map((line) => line.trimEnd());
+    const fragment = [ufrag, pwd, "m=video 9 UDP/TLS/RTP/SAVPF 0", mid, ...found.map((each) => `a=${each}`)];
+    if (end) fragment.push("a=end-of-candidates");
     // The offer may have carried all that is needed; whether the connection stands tells more than a refusal here.
-    trickle({ ufrag, candidates: found, end }).catch(() => undefined);
+    trickle(`${fragment.join("\r\n")}\r\n`).catch(() => undefined);
     found = [];
   };
   pc.addEventListener("icecandidate", ({ candidate }) => {

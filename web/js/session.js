@@ -20,6 +20,7 @@ import { phaseOf } from "./phases.js";
 import { connect } from "./rtc.js";
 import { Trouble, asTrouble } from "./trouble.js";
 
+/** @typedef {import("./api.js").SessionAnswer} SessionAnswer */
 /** @typedef {import("./api.js").SessionChange} SessionChange */
 /** @typedef {import("./api.js").SessionReport} SessionReport */
 /** @typedef {import("./meter.js").DelayParts} DelayParts */
@@ -64,41 +65,39 @@ export class LiveSession {
    * @throws {Trouble} The server refused or the connection could not be described.
    */
   static async open({ source, settings, notice }, videos, listener) {
-    let id = "";
-    let viewUrl = "";
+    /** @type {SessionAnswer | undefined} */
+    let opened;
     /** @param {import("./rtc.js").Signal} signal */
     const link = async (signal) =>
-      connect(source.track, settings.height, signal, await getIce(), (more) => trickle(id, more));
+      connect(source.track, settings.height, signal, await getIce(), (more) => trickle(opened?.id ?? "", more));
     try {
       const first = await link(async (sdp) => {
         const { persona, others, tone } = settings;
         const consent = { notice, accepted: /** @type {const} */ (true) };
-        const answer = await openSession({ sdp, persona, consent, source: source.kind, others, tone });
-        id = answer.id;
-        viewUrl = answer.view_url;
-        return answer.sdp;
+        opened = await openSession({ sdp, persona, consent, source: source.kind, others, tone });
+        return opened.sdp;
       });
-      const again = () => link(async (sdp) => (await reconnectSession(id, sdp)).sdp);
-      return new LiveSession({ id, viewUrl, first, again, track: source.track, videos, listener });
+      const answer = /** @type {SessionAnswer} */ (opened);
+      const again = () => link(async (sdp) => (await reconnectSession(answer.id, sdp)).sdp);
+      return new LiveSession({ answer, first, again, track: source.track, videos, listener });
     } catch (error) {
-      if (id) closeSession(id).catch(() => undefined);
+      if (opened) closeSession(opened.id).catch(() => undefined);
       throw asTrouble(error);
     }
   }
 
   /**
    * @param {object} parts
-   * @param {string} parts.id
-   * @param {string} parts.viewUrl
+   * @param {SessionAnswer} parts.answer
    * @param {import("./lifeline.js").Link} parts.first The connection that it was opened with.
    * @param {() => Promise<import("./lifeline.js").Link>} parts.again Makes another one.
    * @param {MediaStreamTrack} parts.track
    * @param {Videos} parts.videos
    * @param {Listener} parts.listener
    */
-  constructor({ id, viewUrl, first, again, track, videos, listener }) {
-    this.id = id;
-    this.viewUrl = viewUrl;
+  constructor({ answer, first, again, track, videos, listener }) {
+    this.id = answer.id;
+    this.answer = answer;
     this.videos = videos;
     this.listener = listener;
     this.opened = performance.now();

@@ -6,7 +6,13 @@
 /** @typedef {import("./api.js").SourceKind} SourceKind */
 /** @typedef {import("./api.js").Others} Others */
 /**
- * @typedef {object} Settings
+ * @typedef {object} Look How the live screen is arranged.
+ * @property {"large" | "split"} layout The output large, or preview and output side by side.
+ * @property {"browser" | "media"} obs Source that the person's OBS has.
+ * @property {boolean} outputs Are the outputs unfolded?
+ */
+/**
+ * @typedef {object} Choices
  * @property {string} persona
  * @property {SourceKind} source
  * @property {Others} others
@@ -14,11 +20,22 @@
  * @property {string} device Device id of the camera; empty for the browser's choice.
  * @property {360 | 720} height Lines of the picture that is sent.
  */
+/** @typedef {Choices & Look} Settings */
 
 const KEY = "livefake.settings";
 
 /** @type {Readonly<Settings>} */
-const DEFAULTS = Object.freeze({ persona: "", source: "camera", others: "blur", tone: 0, device: "", height: 720 });
+const DEFAULTS = Object.freeze({
+  persona: "",
+  source: "camera",
+  others: "blur",
+  tone: 0,
+  device: "",
+  height: 720,
+  layout: "large",
+  obs: "browser",
+  outputs: true,
+});
 
 /**
  * Read what was remembered; anything missing or no longer valid takes its default.
@@ -35,6 +52,9 @@ export function loadSettings(query) {
     tone: typeof stored.tone === "number" && stored.tone >= 0 && stored.tone <= 1 ? stored.tone : DEFAULTS.tone,
     device: typeof stored.device === "string" ? stored.device : DEFAULTS.device,
     height: stored.height === 360 ? 360 : DEFAULTS.height,
+    layout: oneOf(stored.layout, ["large", "split"]) ?? DEFAULTS.layout,
+    obs: oneOf(stored.obs, ["browser", "media"]) ?? DEFAULTS.obs,
+    outputs: typeof stored.outputs === "boolean" ? stored.outputs : DEFAULTS.outputs,
   };
 }
 

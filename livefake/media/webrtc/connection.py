@@ -14,18 +14,22 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from aiortc.sdp import SessionDescription
 
 from livefake.clock import Wall, wall
 from livefake.errors import BadRequest
 from livefake.media.ice import Ice
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.fragment import read_fragment
 from livefake.media.webrtc.low_delay import install
-from livefake.media.webrtc.sdp import MAX_CANDIDATES, Trickle, ufrag_of, with_bitrates
+from livefake.media.webrtc.sdp import with_bitrates
 
 __all__ = ["CONNECT_SECONDS", "Connection"]
 
 CONNECT_SECONDS: Final = 20.0
 """A browser that has not connected by then is given up."""
+
+_MOST_TRICKLED: Final = 64
 
 _log = logging.getLogger(__name__)
 
@@ -45,12 +49,12 @@ class Connection:
         self._name = name
         self._bitrate = bitrate
         self._hung_up = False
-        self._ufrag = ""
-        self._trickled = 0
         self._settled = asyncio.Event()
         self._gone = asyncio.Event()
         self._closed = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
+        self._users: frozenset[str] = frozenset()
+        self._trickled = 0
         self._connection = RTCPeerConnection(_configuration(ice or Ice(), wall()))
         self._connection.on("connectionstatechange", self._follow)
 
@@ -70,29 +74,40 @@ class Connection:
         if self._life is not None or self._closed.is_set():
             raise BadRequest("This connection has already had its offer.", "Open a new connection.")
         self._life = asyncio.create_task(self._live(), name=f"{self._name} peer")
-        self._ufrag = ufrag_of(sdp)
         try:
             return await self._answer(sdp)
         except BaseException:
             await self.close()
             raise
 
-    async def trickle(self, more: Trickle) -> None:
-        """Take candidates that the browser found after its offer; those of another offer are left alone.
+    async def trickle(self, text: str) -> None:
+        """Take candidates that came after the offer (RFC 8838).
+
+        Args:
+            text: body of the request, see ``read_fragment``.
 
         Raises:
-            BadRequest: one cannot be read, or there are too many.
+            BadRequest: it cannot be read, has more candidates than anybody needs, or is about another start of ICE:
+                starting it anew is not offered.
         """
-        candidates = more.read()
-        if more.ufrag != self._ufrag or self._gone.is_set():
+        fragment = read_fragment(text)
+        if fragment.user and fragment.user not in self._users:
+            raise BadRequest(
+                "These candidates are for a new start of ICE, and this connection cannot have one.",
+                "Close it and send a new offer.",
+            )
+        self._trickled += len(fragment.candidates)
+        if self._trickled > _MOST_TRICKLED:
+            raise BadRequest(f"A connection takes {_MOST_TRICKLED} candidates after its offer, and this one had them.")
+        if self._gone.is_set():
             return
-        self._trickled += len(candidates)
-        if self._trickled > MAX_CANDIDATES:
-            raise BadRequest(f"A connection may have {MAX_CANDIDATES} ICE candidates.", "Send fewer.")
-        # One whose name has to be looked up must not keep the others waiting.
-        await asyncio.gather(*map(self._connection.addIceCandidate, candidates))
-        if more.end:
-            await self._connection.addIceCandidate(None)
+        try:
+            # At once: a name in a candidate is looked up on the local network, and may not be there.
+            await asyncio.gather(*(self._connection.addIceCandidate(each) for each in fragment.candidates))
+            if fragment.complete:
+                await self._connection.addIceCandidate(None)
+        except Exception as error:
+            raise BadRequest("A candidate cannot be used.", "Send the browser's candidates, unchanged.") from error
 
     @property
     def hung_up(self) -> bool:
@@ -112,6 +127,8 @@ class Connection:
 
     async def _answer(self, sdp: str) -> str:
         self._prepare(sdp)
+        media = SessionDescription.parse(sdp).media
+        self._users = frozenset(part.ice.usernameFragment for part in media if part.ice.usernameFragment)
         connection = self._connection
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))

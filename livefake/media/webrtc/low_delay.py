@@ -25,7 +25,7 @@ from typing import Final
 import aioice.ice
 import aiortc
 import av
-from aiortc import codecs, rtcpeerconnection
+from aiortc import RTCPeerConnection, codecs, rtcpeerconnection
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver
@@ -89,12 +89,26 @@ def install(bitrate: Bitrate) -> None:
         setattr(module, name, mended)
 
 
+def waive_consent(connection: RTCPeerConnection) -> None:
+    """Stop asking the other end whether it still wants our packets (RFC 7675); the caller has other signs of life.
+
+    Args:
+        connection: connected.
+    """
+    for transceiver in connection.getTransceivers():
+        asking = transceiver.receiver.transport.transport._connection._query_consent_task
+        if asking is not None:
+            asking.cancel()
+
+
 def _check_internals() -> None:
     remedy = f"Install the version livefake was built for: pip install aiortc=={AIORTC}"
     if aiortc.__version__ != AIORTC:
         raise LivefakeError(f"livefake mends aiortc {AIORTC}, found {aiortc.__version__}.", remedy)
     private = {"_RTCRtpReceiver__decoder_error", "_RTCRtpReceiver__decoder_queue", "_RTCRtpReceiver__jitter_buffer"}
     missing = sorted(private - set(RTCRtpReceiver.__init__.__code__.co_names))
+    if "_query_consent_task" not in aioice.Connection.__init__.__code__.co_names:
+        missing.append("_query_consent_task")
     missing += [name for name in ("CONSENT_INTERVAL", "CONSENT_FAILURES") if not hasattr(aioice.ice, name)]
     if missing:
         raise LivefakeError(f"livefake expects {', '.join(missing)} in aiortc, found nothing of that name.", remedy)

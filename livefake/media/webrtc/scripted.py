@@ -98,7 +98,7 @@ class _End(asyncio.DatagramProtocol):
         self.peer = addr
         self.path.forward(data, self.other, self.fates)
 
-    def error_received(self, exc: OSError) -> None:
+    def error_received(self, exc: Exception) -> None:
         """A peer that closed its socket is the same as a packet that is lost."""
 
     @property

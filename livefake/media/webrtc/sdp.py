@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from aiortc import RTCIceCandidate
-from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
+from aiortc.sdp import MediaDescription, SessionDescription
 
 from livefake.errors import BadRequest
 from livefake.media.encode.coder import Format
 from livefake.media.webrtc.bitrate import Bitrate
 
 __all__ = [
-    "MAX_CANDIDATES",
     "PERFORMER",
     "VIEWER",
-    "Trickle",
     "check_offer",
     "preferred",
-    "ufrag_of",
     "wanted_format",
     "with_bitrates",
 ]
@@ -33,11 +28,9 @@ VIEWER: Final = frozenset({"recvonly"})
 """Directions of the video in the offer of somebody who only watches."""
 
 _MAX_BYTES: Final = 64 * 1024
-MAX_CANDIDATES: Final = 64
-"""Candidates that one connection may have."""
+_MAX_CANDIDATES: Final = 64
 _REMEDY: Final = "Send the whole SDP offer of the browser, with its candidates gathered."
 _RTPMAP: Final = re.compile(r"a=rtpmap:(\d+) (?:H264|VP8)/", re.IGNORECASE)
-_UFRAG: Final = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _FMTP: Final = re.compile(r"a=fmtp:(\d+) ")
 
 
@@ -86,9 +79,9 @@ def _check_transport(section: MediaDescription) -> None:
     missing = [line for line, there in present.items() if not there]
     if missing:
         raise BadRequest(f"The {section.kind} section of the offer lacks {'; '.join(missing)}.", _REMEDY)
-    if len(section.ice_candidates) > MAX_CANDIDATES:
+    if len(section.ice_candidates) > _MAX_CANDIDATES:
         raise BadRequest(
-            f"An offer may have {MAX_CANDIDATES} ICE candidates a section, got {len(section.ice_candidates)}.",
+            f"An offer may have {_MAX_CANDIDATES} ICE candidates a section, got {len(section.ice_candidates)}.",
             _REMEDY,
         )
 
@@ -106,45 +99,6 @@ def _check_video(video: MediaDescription, directions: frozenset[str]) -> None:
             f"The offer has neither H264 nor VP8, got {', '.join(sorted(names)) or 'no codec'}.",
             "Offer one of these two codecs.",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Trickle:
-    """Candidates that a browser finds after its offer (RFC 8838).
-
-    Attributes:
-        ufrag: the offer's ``ice-ufrag``, by which a candidate of another connection is told apart.
-        candidates: as the browser writes them (RFC 8839, section 5.1): ``candidate:...``.
-        end: whether there will be no more.
-    """
-
-    ufrag: str
-    candidates: tuple[str, ...] = ()
-    end: bool = False
-
-    def read(self) -> list[RTCIceCandidate]:
-        """The candidates that can be used: those for UDP.
-
-        Raises:
-            BadRequest: one cannot be read.
-        """
-        read: list[RTCIceCandidate] = []
-        for line in self.candidates:
-            try:
-                found = candidate_from_sdp(line.removeprefix("candidate:"))
-            except (AssertionError, ValueError) as error:
-                raise BadRequest("An ICE candidate cannot be read.", "Send it as the browser wrote it.") from error
-            if found.protocol.lower() == "udp":
-                # All sections share the path of the first one.
-                found.sdpMLineIndex = 0
-                read.append(found)
-        return read
-
-
-def ufrag_of(sdp: str) -> str:
-    """The first ``ice-ufrag`` of a description; empty where there is none."""
-    match = _UFRAG.search(sdp)
-    return "" if match is None else match[1]
 
 
 class Codec(Protocol):

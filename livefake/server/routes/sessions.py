@@ -7,14 +7,15 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from livefake.errors import NotFound
-from livefake.media.webrtc.sdp import Trickle
+from livefake.media.webrtc.fragment import FRAGMENT
+from livefake.server.exchange import PATCH_BODY, read_text
 from livefake.server.links import own_address
+from livefake.server.problems import Problem
 from livefake.server.schemas import (
     Answer,
-    MoreCandidates,
     Offer,
     Opened,
     ProblemBody,
@@ -42,7 +43,16 @@ async def open_session(offer: Offer, request: Request, service: ServiceOf) -> Op
     _LOG.info(
         "The performer of session %d agreed to notice %s (%s).", entry.session.number, service.notice.id, offer.source
     )
-    return Opened(id=entry.id, sdp=answer, view_url=f"{own_address(request)}/view/{entry.view_key}", persona=persona.id)
+    address, key = own_address(request), entry.view_key
+    return Opened(
+        id=entry.id,
+        sdp=answer,
+        view_url=f"{address}/view/{key}",
+        whep_url=f"{address}/whep/{key}",
+        feed_url=f"{address}/ts/{key}",
+        persona=persona.id,
+        outputs=entry.outputs.kinds,
+    )
 
 
 @router.get("/{id}")
@@ -73,10 +83,20 @@ async def reconnect(id: str, offer: Reoffer, service: ServiceOf) -> Answer:
     return Answer(sdp=await service.rooms.reconnect(id, offer.sdp))
 
 
-@router.patch("/{id}/connection", status_code=204)
-async def trickle(id: str, more: MoreCandidates, service: ServiceOf) -> None:
-    """Tell candidates that the browser found after its offer; those of an offer that was replaced count no more."""
-    await service.rooms.trickle(id, Trickle(more.ufrag, tuple(more.candidates), more.end))
+@router.patch(
+    "/{id}/connection",
+    status_code=204,
+    response_class=Response,
+    responses={415: {"model": ProblemBody}},
+    openapi_extra=PATCH_BODY,
+)
+async def trickle(id: str, request: Request, service: ServiceOf) -> Response:
+    """Take ICE candidates that the browser found after its latest offer."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FRAGMENT:
+        problem = Problem(415, f"Later candidates should have the content type {FRAGMENT}.")
+        return problem.response(request.scope)
+    await service.rooms.own(id).trickle(await read_text(request))
+    return Response(status_code=204)
 
 
 @router.delete("/{id}", status_code=204)
