@@ -147,6 +147,22 @@ export const getStatus = () => json("GET", "/api/status");
 /** @returns {Promise<Notice>} */
 export const getNotice = () => json("GET", "/api/notice");
 
+/**
+ * How to find a path to the server.
+ * @param {string} [path] Of whoever asks: a performer, a viewer or an invited person.
+ * @returns {Promise<RTCConfiguration>}
+ */
+export async function getIce(path = "/api/ice") {
+  const { ice_servers, relay_only } = await json("GET", path);
+  return { iceServers: ice_servers, iceTransportPolicy: relay_only ? "relay" : "all" };
+}
+
+/** @param {string} key */
+export const viewIcePath = (key) => `/whep/${encodeURIComponent(key)}/ice`;
+
+/** @param {string} key */
+export const enrolIcePath = (key) => enrolPath(key, "ice");
+
 /** @returns {Promise<Persona[]>} */
 export const getPersonas = () => json("GET", "/api/personas");
 
@@ -168,6 +184,25 @@ export const getSession = (id) => json("GET", sessionPath(id));
  * @returns {Promise<SessionReport>}
  */
 export const changeSession = (id, change) => json("PATCH", sessionPath(id), change);
+
+/**
+ * Go on over another connection, under the consent that was given.
+ * @param {string} id
+ * @param {string} sdp The offer.
+ * @returns {Promise<{sdp: string}>}
+ */
+export const reconnectSession = (id, sdp) => json("PUT", `${sessionPath(id)}/connection`, { sdp });
+
+/**
+ * Tell candidates that were found after the offer.
+ * @param {string} id
+ * @param {string} fragment See RFC 8840.
+ * @returns {Promise<void>}
+ */
+export async function trickle(id, fragment) {
+  const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
+  await send("PATCH", `${sessionPath(id)}/connection`, { headers, body: fragment });
+}
 
 /**
  * Begin to record, or end the recording.
