@@ -335,7 +335,7 @@ async def test_whep_connects_and_disconnects_a_viewer(house: House, client: http
         assert answer.headers["content-type"] == "application/sdp"
         assert answer.text.startswith("v=0")
         assert answer.headers["access-control-allow-origin"] == "*"
-        assert answer.headers["access-control-expose-headers"] == "Location, ETag, Accept-Patch"
+        assert answer.headers["access-control-expose-headers"] == "Location, ETag, Accept-Patch, Link"
         place = answer.headers["location"]
         assert re.fullmatch(rf"/whep/{key}/[\w-]{{16}}", place)
         assert (await player.delete(place)).status_code == 204
