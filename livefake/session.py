@@ -21,7 +21,9 @@ from livefake.media.selfread import SelfReader
 from livefake.media.take import Take
 from livefake.media.tap import Tap
 from livefake.rig import Outfit, Rig
-from livefake.tally import FAILED, LOST, UNREAD, WORDS, Rate, Report, Tally, kind
+from livefake.tally import FAILED, LEFT, LOST, SILENT, UNREAD, WORDS, Rate, Report, Tally, kind
+from livefake.trust.audience import Audience
+from livefake.trust.consent import Output
 from livefake.trust.seal import Sealed
 
 __all__ = ["UNREAD", "Others", "Report", "Session", "State", "Tally"]
@@ -29,6 +31,7 @@ __all__ = ["UNREAD", "Others", "Report", "Session", "State", "Tally"]
 _log = logging.getLogger(__name__)
 
 _TICK: Final = 0.1
+_SILENCE: Final[Nanos] = 1_000_000_000
 _CARD_SIZE: Final = (1280, 720)
 _LEAST_CARD: Final = (160, 120)
 
@@ -83,6 +86,7 @@ class Session:
         self._hold = Hold()
         self._take = Take(recordings, rig.payload)
         self._sinks: list[Sink] = [self._take]
+        self._audience = Audience()
         self._fresh: Mailbox[Frame] = Mailbox()
         self._done: Mailbox[Sealed] = Mailbox()
         self._arrived = self._carded = 0
@@ -130,11 +134,25 @@ class Session:
         Raises:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
-            ConsentError: it is a real person's, and no grant covers it, or not the recording that runs.
+            ConsentError: it is a real person's, and no grant covers it, or not the recording or another output that
+                runs.
         """
         outfit = self._outfit(persona)
+        self._audience.wear(outfit.gate)
         self._take.wear(outfit.gate, lambda: self._rig.wear(outfit))
         self._persona = persona
+
+    def allow(self, output: Output) -> None:
+        """Pictures go there too from now on; whoever's face is worn must have granted that.
+
+        Raises:
+            ConsentError: a real person's grant does not cover it.
+        """
+        self._audience.allow(self._rig.gate, output)
+
+    def disallow(self, output: Output) -> None:
+        """One of those that took pictures there has ended."""
+        self._audience.disallow(self._rig.gate, output)
 
     def treat_others(self, how: Others) -> None:
         """Change what happens to the faces of other people."""
@@ -250,7 +268,12 @@ class Session:
     @property
     def _reason(self) -> str:
         """Why no picture is shown: what somebody distrusts counts more than what became of the last frame."""
-        return next(iter(self._distrust), self._tally.reason)
+        for reason in self._distrust:
+            return reason
+        reason = self._tally.reason
+        silent = self._latest is not None and self._clock() - self._latest[3] > _SILENCE
+        # That a person has to press Resume stays true whatever the connection does.
+        return SILENT if silent and reason != LEFT else reason
 
     def report(self) -> Report:
         """How the session is doing right now."""
@@ -265,7 +288,7 @@ class Session:
         return Report(
             state=state,
             reason="" if state in (State.LIVE, State.ENDED) else WORDS.get(kind(reason), (reason, ""))[0],
-            needs_resume=reason in ("performer left", LOST),
+            needs_resume=reason in (LEFT, LOST),
             persona=self._persona,
             others=self._others,
             source_fps=self._in.read(now),

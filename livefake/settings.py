@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
 
 from livefake.errors import BadRequest
+from livefake.media.ice import Ice, IceServer, read_ice_servers
 from livefake.trust.look import WORDS, Corner, Look
 
-__all__ = ["Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
+__all__ = ["ENCODERS", "Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
+
+ENCODERS: Final = ("auto", "x264", "nvenc", "videotoolbox", "vaapi", "qsv")
+"""What may encode."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 _HOST_NAME: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?")
@@ -68,6 +72,11 @@ class Settings:
         recordings: folder for recordings; None for ``recordings`` in the data folder.
         c2pa_cert, c2pa_key: PEM files that recordings and pictures are signed with, see
             ``livefake.trust.chain.brought_chain``; both or neither. None for the installation's own.
+        encoder: of H.264 streams, one of ``ENCODERS``: auto takes graphics hardware that passes its trial, or else the
+            processor.
+        ice_servers: STUN and TURN servers, see ``livefake.media.ice``; none where all browsers are near.
+        turn_secret: shared with the TURN servers that name no user.
+        relay_only: connect over a TURN server only.
         label_language: of the words in the picture, one of ``livefake.trust.label.WORDS``. There is no setting without.
         label_corner: where they stand: top-left, top-right, bottom-left or bottom-right.
 
@@ -90,6 +99,10 @@ class Settings:
     recordings: Path | None = None
     c2pa_cert: Path | None = None
     c2pa_key: Path | None = None
+    encoder: str = "auto"
+    ice_servers: tuple[IceServer, ...] = ()
+    turn_secret: str = field(default="", repr=False)
+    relay_only: bool = False
 
     label_language: str = "en"
     label_corner: str = Corner.TOP_RIGHT.value
@@ -104,6 +117,7 @@ class Settings:
         _within("capacity", self.capacity, 1, 64)
         _within("latency_ms", self.latency_ms, 20, 2000)
         _within("bitrate", self.bitrate, 100_000, 20_000_000)
+        _one_of("encoder", self.encoder, ENCODERS)
         _one_of("label_language", self.label_language, sorted(WORDS))
         _one_of("label_corner", self.label_corner, [corner.value for corner in Corner])
         if not _TOKEN.fullmatch(self.token):
@@ -117,6 +131,8 @@ class Settings:
                     f"An allowed host should be a name or name:port in small letters, and is {name!r}.",
                     "Write it as the browser sends it, such as live.example.org.",
                 )
+        # It says what does not fit together.
+        Ice(servers=self.ice_servers, relay_only=self.relay_only, secret=self.turn_secret)
         if (self.c2pa_cert is None) != (self.c2pa_key is None):
             raise BadRequest(
                 "A signing certificate and its key belong together, and only one of them was named.",
@@ -132,6 +148,11 @@ class Settings:
                 f"Listening on {self.host} lets other machines reach the camera page, and unencrypted at that.",
                 "Give --tls-cert and --tls-key, add --expose if you mean it, or leave --host out.",
             )
+
+    @property
+    def ice(self) -> Ice:
+        """How connections are found."""
+        return Ice(servers=self.ice_servers, relay_only=self.relay_only, secret=self.turn_secret)
 
     @property
     def look(self) -> Look:
@@ -153,6 +174,8 @@ class Overrides(TypedDict, total=False):
     tls_cert: Path | None
     tls_key: Path | None
     allowed_hosts: tuple[str, ...] | None
+    ice_servers: tuple[IceServer, ...] | None
+    relay_only: bool | None
 
 
 def read_settings(environment: Mapping[str, str], **overrides: Unpack[Overrides]) -> Settings:
@@ -178,6 +201,13 @@ def read_settings(environment: Mapping[str, str], **overrides: Unpack[Overrides]
             ) from error
     chosen.update({name: value for name, value in overrides.items() if value is not None})
     return Settings(**chosen)
+
+
+def _yes_or_no(text: str) -> bool:
+    answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if text.lower() not in answers:
+        raise ValueError(text)
+    return answers[text.lower()]
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -206,10 +236,15 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "data": (Path, "a folder"),
     "tls_cert": (Path, "a file"),
     "tls_key": (Path, "a file"),
+    "encoder": (str.lower, "an encoder"),
     "label_language": (str.lower, "a language"),
     "label_corner": (str.lower, "a corner"),
     "allowed_hosts": (_names, "names with commas between them"),
     "recordings": (Path, "a folder"),
     "c2pa_cert": (Path, "a file"),
     "c2pa_key": (Path, "a file"),
+    # Reads what may hold a secret, and says by itself what does not fit.
+    "ice_servers": (read_ice_servers, "a list of servers"),
+    "turn_secret": (str, "a text"),
+    "relay_only": (_yes_or_no, "yes or no"),
 }

@@ -24,6 +24,7 @@ from rich.markup import escape
 
 from livefake.cli.tools import open_recordings, open_studio
 from livefake.errors import BadRequest, Busy, LivefakeError
+from livefake.media.ice import read_ice_servers
 from livefake.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -57,6 +58,17 @@ def serve(
     ] = False,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain for HTTPS, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    ice_server: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A STUN or TURN server, such as stun:HOST or turn:USER:SECRET@HOST:PORT?transport=tcp. Other programs "
+            "can read a command line: write secrets into LIVEFAKE_ICE_SERVERS or LIVEFAKE_TURN_SECRET."
+        ),
+    ] = None,
+    relay_only: Annotated[
+        bool,
+        typer.Option("--relay-only", help="Connect over a TURN server only; neither side sees the other's address."),
+    ] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the address in a browser.")] = False,
 ) -> None:
     """Start the service and print the address to open."""
@@ -71,6 +83,8 @@ def serve(
         expose=expose,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        ice_servers=read_ice_servers(",".join(ice_server)) if ice_server else None,
+        relay_only=relay_only or None,
     )
     certificate = read_certificate(wanted)
     console = Console(stderr=True)
@@ -120,19 +134,26 @@ def build_service(settings: Settings, console: Console) -> Service:
     from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos, wall
     from livefake.examiner import Examiner
+    from livefake.health import ENCODER_TRIALS
+    from livefake.media.encode.choose import Trials, choose_encoder, coders_of
     from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
     from livefake.media.sandbox import Limits
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
     from livefake.media.webrtc.publisher import PublisherPeer
+    from livefake.outputs import OutputKind
     from livefake.resources import models_folder, web_folder
     from livefake.server.desk import UPLOAD_LIMIT
     from livefake.server.service import Service
     from livefake.sessions import Sessions
     from livefake.trust.grants import GrantBook
     from livefake.trust.scribe import Scribe
+    from livefake.ways.camera import camera_in
+    from livefake.ways.push import push_to
 
+    encoder = choose_encoder(settings.encoder, Trials(settings.cache / ENCODER_TRIALS))
+    coders = coders_of(encoder)
     studio, recordings = open_studio(console, settings), open_recordings(settings)
     book = GrantBook(settings.data)
     try:
@@ -150,16 +171,20 @@ def build_service(settings: Settings, console: Console) -> Service:
             latency=nanos(settings.latency_ms),
             painter=CardPainter(),
             clock=monotonic,
-            broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic),
+            broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic, coders=coders),
+            makers={
+                OutputKind.VIRTUAL_CAMERA: camera_in(settings.cache, monotonic),
+                OutputKind.PUSH: push_to(monotonic),
+            },
             scribe=scribe,
             recordings=recordings,
             look=settings.look,
         ),
         scribe=scribe,
         personas=studio.personas,
-        performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
-        publisher=lambda: PublisherPeer(clock=monotonic, bitrate=bitrate),
-        viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate),
+        performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate, ice=settings.ice),
+        publisher=lambda: PublisherPeer(clock=monotonic, bitrate=bitrate, ice=settings.ice),
+        viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate, ice=settings.ice),
         clock=monotonic,
         engine=studio.engine,
         web=web_folder(),

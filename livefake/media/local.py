@@ -79,6 +79,11 @@ class LocalPerformer:
         """What ended the reading; None for a plain end."""
         return self._frames.problem
 
+    @property
+    def hung_up(self) -> bool:
+        """Always: there is no network on which it could be lost."""
+        return True
+
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the sound to somebody from now on."""
         self._listener = listener

@@ -68,6 +68,11 @@ class PerformerPort(ViewerPort, Protocol):
     @property
     def source(self) -> Source: ...
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the browser ended it on purpose, rather than that it was lost on the way."""
+        ...
+
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the microphone's sound to somebody from now on, where the browser sends any."""
         ...

@@ -19,6 +19,7 @@ from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import Frame
 from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
+from livefake.media.ice import Ice
 from livefake.media.picture import to_frame
 from livefake.media.sound.bus import Chunk
 from livefake.media.webrtc.bitrate import Bitrate
@@ -72,10 +73,11 @@ class PerformerPeer(Connection):
     Args:
         clock: stamps arrivals, and places cards in time.
         bitrate: what both directions aim for.
+        ice: how the path is found.
     """
 
-    def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("browser", bitrate=bitrate)
+    def __init__(self, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None) -> None:
+        super().__init__("browser", bitrate=bitrate, ice=ice)
         self._track = SealedTrack(clock)
         self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
@@ -123,7 +125,7 @@ class PerformerPeer(Connection):
                     if isinstance(picture, av.VideoFrame):
                         self._source.arrive(picture)
         finally:
-            self._leave()
+            self._stream_ended()
 
     async def _release(self) -> None:
         await self._sink.close()
@@ -142,10 +144,11 @@ class ViewerPeer(Connection):
     Args:
         broadcast: of the session that is watched.
         bitrate: what the picture aims for.
+        ice: how the path is found.
     """
 
-    def __init__(self, broadcast: Broadcast, *, bitrate: Bitrate) -> None:
-        super().__init__("viewer", bitrate=bitrate)
+    def __init__(self, broadcast: Broadcast, *, bitrate: Bitrate, ice: Ice | None = None) -> None:
+        super().__init__("viewer", bitrate=bitrate, ice=ice)
         self._broadcast = broadcast
         self._feed: Feed | None = None
 
