@@ -30,6 +30,7 @@ from livefake.session import Others, Report, State
 from livefake.sessions import Order
 from livefake.settings import Settings
 from livefake.swap.persona import Kind, PersonaCard
+from livefake.trust.consent import Output as Shown
 from livefake.trust.seal import Sealed
 from tests.enrolkit import Cast
 
@@ -145,6 +146,12 @@ class LocalSession:
 
     async def remove(self, sink: Sink) -> None:
         self.sinks.remove(sink)
+
+    def allow(self, output: Shown) -> None:
+        del output
+
+    def disallow(self, output: Shown) -> None:
+        del output
 
     def wear(self, persona: str) -> None:
         self.persona = persona

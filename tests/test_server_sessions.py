@@ -37,7 +37,7 @@ async def test_a_session_opens_changes_and_ends(house: House, client: httpx.Asyn
     assert session["view_url"] == f"{ORIGIN}/view/{key}"
     assert session["whep_url"] == f"{ORIGIN}/whep/{key}"
     assert session["feed_url"] == f"{ORIGIN}/ts/{key}"
-    assert session["outputs"] == ["push"]
+    assert list(session["outputs"]) == ["push"]
     path = f"/api/sessions/{session['id']}"
     state = (await client.get(path)).json()
     assert state["id"] == session["id"]

@@ -8,8 +8,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, closing, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -197,9 +197,10 @@ async def _service(service: Service, listener: socket.socket | None) -> AsyncIte
         return
 
     class Server(uvicorn.Server):
-        def capture_signals(self) -> AbstractContextManager[None]:
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
             # Ctrl-C ends the session first, and that ends the server.
-            return nullcontext()
+            yield
 
     server = Server(server_config(service))
     serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -21,6 +21,7 @@ from livefake.cli import (
     swap,
     train,
     verify,
+    virtualcam,
     warm,
     weights,
 )
@@ -52,6 +53,7 @@ app.add_typer(issuers.app, name="issuers")
 app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
+app.add_typer(virtualcam.app, name="virtualcam")
 
 
 def _version(wanted: bool) -> None:

@@ -134,19 +134,26 @@ def build_service(settings: Settings, console: Console) -> Service:
     from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos, wall
     from livefake.examiner import Examiner
+    from livefake.health import ENCODER_TRIALS
+    from livefake.media.encode.choose import Trials, choose_encoder, coders_of
     from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
     from livefake.media.sandbox import Limits
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
     from livefake.media.webrtc.publisher import PublisherPeer
+    from livefake.outputs import OutputKind
     from livefake.resources import models_folder, web_folder
     from livefake.server.desk import UPLOAD_LIMIT
     from livefake.server.service import Service
     from livefake.sessions import Sessions
     from livefake.trust.grants import GrantBook
     from livefake.trust.scribe import Scribe
+    from livefake.ways.camera import camera_in
+    from livefake.ways.push import push_to
 
+    encoder = choose_encoder(settings.encoder, Trials(settings.cache / ENCODER_TRIALS))
+    coders = coders_of(encoder)
     studio, recordings = open_studio(console, settings), open_recordings(settings)
     book = GrantBook(settings.data)
     try:
@@ -164,7 +171,11 @@ def build_service(settings: Settings, console: Console) -> Service:
             latency=nanos(settings.latency_ms),
             painter=CardPainter(),
             clock=monotonic,
-            broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic),
+            broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic, coders=coders),
+            makers={
+                OutputKind.VIRTUAL_CAMERA: camera_in(settings.cache, monotonic),
+                OutputKind.PUSH: push_to(monotonic),
+            },
             scribe=scribe,
             recordings=recordings,
             look=settings.look,

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import av
 import numpy as np
@@ -78,8 +78,8 @@ class _Sound:
     def decode(self, packet: av.Packet[Any]) -> None:
         """Take a packet of sound; what is damaged in it is left out."""
         with suppress(av.FFmpegError):
-            for frame in packet.decode():
-                if not isinstance(frame, av.AudioFrame) or frame.time is None:
+            for frame in cast(list[av.AudioFrame], packet.decode()):
+                if frame.time is None:
                     continue
                 at = round(frame.time * 1e9)
                 for piece in self._resampler.resample(frame):

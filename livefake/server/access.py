@@ -28,7 +28,7 @@ from livefake.server.plain import STYLE_PATH
 from livefake.server.problems import Problem
 from livefake.settings import Settings
 
-__all__ = ["AccessGuard", "Asked", "Door", "address", "is_for_other_sites"]
+__all__ = ["AccessGuard", "Asked", "Door", "address", "cookie_name", "is_for_other_sites", "needs_token"]
 
 _OPEN: Final = re.compile(
     rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/ts/[^/]+|/whep/[^/]+(/[^/]+)?|/whip(/[^/]+)?"
@@ -57,6 +57,17 @@ def address(settings: Settings) -> str:
     return f"{settings.scheme}://{host}:{settings.port}/?token={settings.token}"
 
 
+def needs_token(path: str) -> bool:
+    """Whether nobody without the token gets an answer there."""
+    return _OPEN.fullmatch(path) is None
+
+
+def cookie_name(port: int) -> str:
+    """The name of the cookie that holds the token."""
+    # Cookies do not tell ports apart: two services on one computer need two names.
+    return f"livefake-{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What the door looks at in a request."""
@@ -81,8 +92,7 @@ class Door:
         self._default_port = "443" if settings.scheme == "https" else "80"
         # A cookie that was set over HTTPS never travels without it.
         self._secure = "; Secure" if settings.scheme == "https" else ""
-        # Cookies do not tell ports apart: two services on one computer need two names.
-        self.cookie = f"livefake-{settings.port}"
+        self.cookie = cookie_name(settings.port)
 
     def knows_host(self, host: str) -> bool:
         """Whether a Host header names this service."""
@@ -115,7 +125,7 @@ class Door:
             return Problem(
                 403, "The request came from a page of another site.", "Use the page that livefake itself shows."
             )
-        if not _OPEN.fullmatch(asked.path) and not self._has_token(asked.headers):
+        if needs_token(asked.path) and not self._has_token(asked.headers):
             return Problem(
                 401,
                 "This page opens only with the token that livefake made when it started.",

@@ -17,6 +17,7 @@ from livefake import __version__
 from livefake.media.recordings import Recordings
 from livefake.server.access import AccessGuard, Door
 from livefake.server.desk import UPLOAD_LIMIT
+from livefake.server.interface import Application
 from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
@@ -55,6 +56,12 @@ LIMITS: Final = (
     Rule(re.compile("/whip(/.*)?"), Allowance(2, 20), Allowance(10, 60), frozenset({"POST", "PATCH", "DELETE"})),
     # Looking at a file takes seconds of a core that live sessions need too.
     Rule(re.compile(re.escape(verify.PATH)), Allowance(0.2, 6), Allowance(0.4, 12), frozenset({"POST"})),
+    # Negotiating a connection costs sockets and a key, whether or not a place is free in the end.
+    Rule(re.compile("/api/sessions"), Allowance(0.5, 10), Allowance(1, 20), frozenset({"POST"})),
+    Rule(re.compile("/api/invitations"), Allowance(0.2, 10), Allowance(0.4, 20), frozenset({"POST"})),
+    # All viewers of a session may sit behind one address, and come at once when a link is shared.
+    Rule(re.compile("/whep/.*"), Allowance(4, 64), Allowance(16, 128), frozenset({"POST", "DELETE"})),
+    Rule(re.compile("/(ts|view)/.*"), Allowance(4, 64), Allowance(16, 128)),
 )
 """How often addresses may be asked that need no token or cost much. What is guessed counts as well as what is right."""
 
@@ -84,7 +91,8 @@ def build_app(service: Service) -> FastAPI:
             await asyncio.to_thread(service.recordings.settle, _SIGNING)
         await recovery
 
-    app = FastAPI(
+    app = Application(
+        port=service.settings.port,
         title="livefake",
         description="Real-time face swap for your webcam, on your own machine: consented, labelled and marked.",
         version=__version__,

@@ -123,6 +123,24 @@ import { Trouble } from "./trouble.js";
  * @property {{state: string}} c2pa
  */
 
+/**
+ * @typedef {object} KeyOrder
+ * @property {string} persona
+ * @property {{notice: string, accepted: true}} consent
+ * @property {Others} others
+ * @property {number} tone
+ * @property {number} minutes How long the key holds.
+ */
+/**
+ * @typedef {object} KeyEntry
+ * @property {string} id
+ * @property {string} persona
+ * @property {number} left_s
+ * @property {string | null} session
+ * @property {string | null} view_url
+ * @property {string[]} problems
+ */
+
 /** @returns {Promise<ServiceStatus>} */
 export const getStatus = () => json("GET", "/api/status");
 
@@ -259,6 +277,24 @@ export async function openView(key, offer) {
  */
 export async function closeView(location) {
   await send("DELETE", location, { keepalive: true });
+}
+
+/** @returns {Promise<KeyEntry[]>} */
+export const getKeys = () => json("GET", "/api/keys");
+
+/**
+ * @param {KeyOrder} order
+ * @returns {Promise<{key: string, url: string, entry: KeyEntry}>} The key is told this once.
+ */
+export const makeKey = (order) => json("POST", "/api/keys", order);
+
+/**
+ * Take a key back; whoever uses it is disconnected.
+ * @param {string} id
+ * @returns {Promise<void>}
+ */
+export async function revokeKey(id) {
+  await send("DELETE", `/api/keys/${encodeURIComponent(id)}`);
 }
 
 /** @returns {Promise<GrantEntry[]>} */

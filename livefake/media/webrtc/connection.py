@@ -128,7 +128,7 @@ class Connection:
     async def _answer(self, sdp: str) -> str:
         self._prepare(sdp)
         media = SessionDescription.parse(sdp).media
-        self._users = frozenset(part.ice.usernameFragment for part in media if part.ice.usernameFragment)
+        self._users = frozenset(part.ice.usernameFragment for part in media if part.ice and part.ice.usernameFragment)
         connection = self._connection
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
