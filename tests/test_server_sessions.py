@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from livefake.errors import EngineError
-from livefake.server import rooms
+from livefake.server import room as room_module
 from livefake.server.notice import NOTICE
-from livefake.server.rooms import VIEWERS
+from livefake.server.room import VIEWERS
 from livefake.session import Others
 from tests.serverkit import FRAMES, OFFER, ORIGIN, SDP, House, opened, problem, running, view_key
 
@@ -195,7 +195,7 @@ async def test_stopping_the_service_closes_everything(house: House) -> None:
 async def lost(house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, **times: float) -> str:
     """Open a session and lose its performer's connection; returns the session's address."""
     for name, seconds in times.items():
-        monkeypatch.setattr(rooms, name, seconds)
+        monkeypatch.setattr(room_module, name, seconds)
     session = await opened(house, client)
     house.performers[-1].drop()
     await house.settled()
