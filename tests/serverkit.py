@@ -95,13 +95,19 @@ class LocalPeer:
         self.source: Source = QuietSource()
         self.sink: Sink = QuietSink()
         self.closed = False
+        self.offer = ""
         self._over = asyncio.Event()
 
     async def accept(self, sdp: str) -> str:
         await asyncio.sleep(0)
+        self.offer = sdp
         if not sdp.startswith("v=0"):
             raise BadRequest("The offer should be SDP, and is not.")
         return "v=0\r\ns=answer\r\n"
+
+    @property
+    def has_microphone(self) -> bool:
+        return "m=audio" in self.offer
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         self.listener = listener
@@ -273,7 +279,7 @@ class House:
             sessions=self.sessions,
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),
             performer=lambda: _kept(self.performers),
-            viewer=lambda _: _kept(self.viewers),
+            viewer=lambda _broadcast, _sound: _kept(self.viewers),
             clock=self.clock,
             engine="none",
             web=_web(folder),

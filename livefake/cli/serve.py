@@ -152,7 +152,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         scribe=scribe,
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
-        viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate),
+        viewer=lambda broadcast, sound: ViewerPeer(broadcast, sound, clock=monotonic, bitrate=bitrate),
         clock=monotonic,
         engine=studio.engine,
         web=web_folder(),

@@ -60,6 +60,11 @@ class PerformerPort(ViewerPort, Protocol):
     @property
     def source(self) -> Source: ...
 
+    @property
+    def has_microphone(self) -> bool:
+        """Whether it brings sound; known once it has answered."""
+        ...
+
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the microphone's sound to somebody from now on, where the browser sends any."""
         ...

@@ -14,7 +14,7 @@ from livefake.errors import Busy, NotFound
 from livefake.media.encode.coder import Format
 from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
-from livefake.media.sound.bus import SoundTap
+from livefake.media.sound.bus import SoundBus, SoundTap
 from livefake.server.ports import OpenSession, PerformerPort, SessionBook, ViewerPort
 from livefake.session import Report
 from livefake.sessions import Order
@@ -44,7 +44,7 @@ class Room:
         """Return when the performer has gone or the session has ended."""
         await _first(self._performer.wait_closed(), self.entry.closed.wait())
 
-    async def admit(self, connect: Callable[[Broadcast], ViewerPort], offer: str) -> tuple[str, str]:
+    async def admit(self, connect: Callable[[Broadcast, SoundBus], ViewerPort], offer: str) -> tuple[str, str]:
         """Connect a viewer.
 
         Args:
@@ -65,7 +65,7 @@ class Room:
             )
         name = secrets.token_urlsafe(12)
         # The place is taken before the first await, or two offers at once could both pass the check above.
-        viewer = self._viewers[name] = connect(self.entry.broadcast)
+        viewer = self._viewers[name] = connect(self.entry.broadcast, self.entry.sound)
         async with AsyncExitStack() as undo:
             undo.callback(self._viewers.pop, name, None)
             undo.push_async_callback(viewer.close)
@@ -107,7 +107,7 @@ class Rooms:
     Args:
         sessions: the sessions themselves.
         performer: makes an unconnected peer for a performer.
-        viewer: makes an unconnected peer for a viewer of what it is given.
+        viewer: makes an unconnected peer for a viewer of the pictures and the sound it is given.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Rooms:
         sessions: SessionBook,
         *,
         performer: Callable[[], PerformerPort],
-        viewer: Callable[[Broadcast], ViewerPort],
+        viewer: Callable[[Broadcast, SoundBus], ViewerPort],
     ) -> None:
         self._sessions = sessions
         self._performer = performer
@@ -181,6 +181,7 @@ class Rooms:
                 entry = await self._sessions.open(order, peer.source)
                 undo.push_async_callback(self._end, entry.id)
                 entry.session.add(peer.sink)
+                entry.sound.present = peer.has_microphone
                 peer.hear(entry.sound.put)
                 room = self._rooms[entry.id] = Room(entry, peer)
                 task = asyncio.create_task(self._attend(room))

@@ -7,11 +7,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from livefake.clock import milliseconds
 from livefake.flow.timing import Timing
+from livefake.media.encode.hub import Broadcast
 from livefake.media.recorder import Phase, Recording
+from livefake.media.sound.bus import SoundBus
 from livefake.outputs import OutputKind, OutputReport, OutputState
 from livefake.server.notice import Notice
-from livefake.session import Others, Report, State
+from livefake.server.ports import OpenSession
+from livefake.session import Others, State
 from livefake.swap.persona import PersonaCard
 
 __all__ = [
@@ -32,6 +36,8 @@ __all__ = [
     "RecordingState",
     "SessionChange",
     "SessionState",
+    "SoundChange",
+    "SoundState",
     "Status",
     "Told",
 ]
@@ -140,12 +146,22 @@ class Opened(Told):
     persona: str
 
 
+class SoundChange(Asked):
+    """What to change about the sound; everything left out stays as it is."""
+
+    muted: StrictBool | None = None
+    offset_ms: float | None = Field(
+        default=None, ge=-500, le=500, description="Added to the sound's time, milliseconds; positive makes it later."
+    )
+
+
 class SessionChange(Asked):
     """What to change; everything left out stays as it is."""
 
     persona: str | None = Field(default=None, min_length=1, max_length=64)
     others: Others | None = None
     tone: float | None = Field(default=None, ge=0, le=1)
+    sound: SoundChange = Field(default_factory=SoundChange)
     resume: StrictBool = Field(default=False, description="Show the picture again after a session that held.")
 
 
@@ -206,6 +222,31 @@ class MarkCounts(Told):
     skipped: int = 0
 
 
+class SoundState(Told):
+    """A session's microphone: ``level`` is the root mean square of what comes in, 0..1, muted or not.
+
+    ``video_delay_ms`` is how long pictures take to those who share the encode, and so how long the sound waits for
+    them; 0 while nobody does.
+    """
+
+    present: bool
+    muted: bool
+    offset_ms: float
+    level: float
+    video_delay_ms: float
+
+    @classmethod
+    def of(cls, sound: SoundBus, broadcast: Broadcast) -> SoundState:
+        """The microphone at this moment."""
+        return cls(
+            present=sound.present,
+            muted=sound.muted,
+            offset_ms=sound.offset_ms,
+            level=sound.level,
+            video_delay_ms=milliseconds(max((hub.delay.nanos for hub in broadcast.hubs), default=0)),
+        )
+
+
 class SessionState(Told):
     """A session at this moment."""
 
@@ -228,12 +269,14 @@ class SessionState(Told):
     queue_depth: int
     recording: RecordingState | None
     mark: MarkCounts
+    sound: SoundState
 
     @classmethod
-    def of(cls, id: str, report: Report) -> SessionState:
-        """The session's report under its id."""
+    def of(cls, entry: OpenSession) -> SessionState:
+        """The session as it reports itself, under its id."""
+        report = entry.session.report()
         return cls(
-            id=id,
+            id=entry.id,
             state=report.state,
             reason=report.reason,
             needs_resume=report.needs_resume,
@@ -252,6 +295,7 @@ class SessionState(Told):
             queue_depth=report.queue_depth,
             recording=None if report.recording is None else RecordingState.of(report.recording),
             mark=MarkCounts(**report.mark.counts()),
+            sound=SoundState.of(entry.sound, entry.broadcast),
         )
 
 

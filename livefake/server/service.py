@@ -13,6 +13,7 @@ from livefake.clock import Clock
 from livefake.errors import NotFound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.recordings import Recordings
+from livefake.media.sound.bus import SoundBus
 from livefake.server.notice import NOTICE, Notice
 from livefake.server.people import People
 from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
@@ -33,7 +34,7 @@ class Service:
         sessions: the sessions, without their connections.
         personas: what can be worn.
         performer: makes an unconnected peer for a performer.
-        viewer: makes an unconnected peer for a viewer of what it is given.
+        viewer: makes an unconnected peer for a viewer of the pictures and the sound it is given.
         clock: the service's monotonic clock.
         engine: what runs the networks, for people.
         web: folder of the browser pages.
@@ -49,7 +50,7 @@ class Service:
     sessions: SessionBook
     personas: tuple[PersonaCard, ...]
     performer: Callable[[], PerformerPort]
-    viewer: Callable[[Broadcast], ViewerPort]
+    viewer: Callable[[Broadcast, SoundBus], ViewerPort]
     clock: Clock
     engine: str
     web: Path
