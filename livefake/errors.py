@@ -4,7 +4,8 @@
     |-- BadInput            what came from outside cannot be used
     |   |-- BadMedia        a file, a stream, a picture
     |   |-- BadPersona      a persona pack
-    |   `-- BadRequest      an SDP, a JSON body, a setting
+    |   |-- BadRequest      an SDP, a JSON body, a setting
+    |   `-- TooLarge        an upload
     |-- WeightsError        a model file is missing, changed or cannot be fetched
     |-- EngineError         a model cannot be loaded or run
     |-- ConsentError        somebody's yes is missing, void or out of scope
@@ -29,6 +30,7 @@ __all__ = [
     "LivefakeError",
     "NotFound",
     "SealError",
+    "TooLarge",
     "WeightsError",
 ]
 
@@ -64,6 +66,10 @@ class BadPersona(BadInput):
 
 class BadRequest(BadInput):
     """An SDP, a JSON body or a setting does not fit."""
+
+
+class TooLarge(BadInput):
+    """What came is longer than it may be."""
 
 
 class WeightsError(LivefakeError):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from livefake.clock import FakeClock
+from livefake.clock import FakeClock, monotonic
 from livefake.errors import BadRequest, Busy, NotFound
+from livefake.examiner import Examiner
 from livefake.flow.timing import Timing
 from livefake.frame import Frame
 from livefake.media.encode.hub import Broadcast
@@ -262,6 +263,7 @@ class House:
         capacity: int = 2,
         allowed_hosts: tuple[str, ...] = (),
         recordings: Recordings | None = None,
+        web: Path | None = None,
     ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
@@ -282,10 +284,11 @@ class House:
             viewer=lambda _broadcast, _sound: _kept(self.viewers),
             clock=self.clock,
             engine="none",
-            web=_web(folder),
+            web=web or _web(folder),
             demo=_demo(folder),
             recordings=recordings,
             people=self.cast.people,
+            examine=Examiner(folder / "data", clock=monotonic).examine_upload,
         )
         self.app = build_app(self.service)
 
@@ -359,6 +362,7 @@ def _web(folder: Path) -> Path:
     (web / "view.html").write_text("<title>viewer</title>")
     (web / "enrol.html").write_text("<title>enrol</title>")
     (web / "grant.html").write_text("<title>grant</title>")
+    (web / "verify.html").write_text("<title>verifier</title>")
     (web / "main.js").write_text("export {};")
     return web
 

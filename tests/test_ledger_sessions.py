@@ -34,7 +34,7 @@ from livefake.trust.packs import sign_pack
 from livefake.trust.scribe import Scribe
 from livefake.trust.watch import Watched
 from tests.footage import CLIP, cut, footage
-from tests.grantkit import DURING, embedding, enter, person_pack
+from tests.grantkit import DURING, enter, person_pack, persona_face
 
 pytestmark = pytest.mark.models
 
@@ -66,7 +66,7 @@ def people(studio: Studio, book: GrantBook, tmp_path: Path, monkeypatch: pytest.
 
 def zoe(book: GrantBook, tmp_path: Path) -> str:
     """A real person's pack; returns the id of the grant."""
-    grant = enter(book).id
+    grant = enter(book, face=persona_face()).id
     sign_pack(person_pack(tmp_path / "data" / "personas", grant), book.key)
     return grant
 
@@ -115,7 +115,7 @@ def break_disk(ledger: Ledger) -> None:
 
 async def test_a_session_is_on_record_from_beginning_to_end(studio: Studio, ledger: Ledger, scribe: Scribe) -> None:
     screen = Screen()
-    order = Order("mara", notice="ab" * 8, source="clip")
+    order = Order("inger", notice="ab" * 8, source="clip")
     entry = await sessions(studio, scribe).open(order, Reel(stamped(footage(24)), gap=0.1))
     entry.session.add(screen)
     await entry.closed.wait()
@@ -138,7 +138,7 @@ async def test_a_persons_session_names_the_grant(
     people: Studio, book: GrantBook, ledger: Ledger, scribe: Scribe, tmp_path: Path
 ) -> None:
     grant, screen, all_sessions = zoe(book, tmp_path), Screen(), sessions(people, scribe)
-    entry = await all_sessions.open(Order("mara"), endless())
+    entry = await all_sessions.open(Order("inger"), endless())
     entry.session.add(screen)
     await until(lambda: faces(screen, None))
     await asyncio.to_thread(entry.session.wear, "zoe")
@@ -180,7 +180,7 @@ async def test_a_full_disk_holds_a_person_and_not_a_fictional_face(
     assert faces(screen, grant) <= seen + 1
     with pytest.raises(LivefakeError, match="cannot be written"):
         await asyncio.to_thread(entry.session.wear, "zoe")
-    await asyncio.to_thread(entry.session.wear, "mara")
+    await asyncio.to_thread(entry.session.wear, "inger")
     await until(lambda: faces(screen, None))
     await all_sessions.close_all()
     with pytest.raises(LivefakeError, match="cannot be written"):
@@ -212,7 +212,7 @@ def test_a_swapped_file_of_a_person_is_taken_back_when_it_cannot_be_on_record(
     monkeypatch.setenv("LIVEFAKE_DATA", str(tmp_path / "data"))
     grant = draw_up(
         book,
-        Watched(embedding(1), {"method": "test"}),
+        Watched(persona_face(), {"method": "test"}),
         subject="Zoë",
         purposes=frozenset(Purpose),
         outputs=frozenset(Output),

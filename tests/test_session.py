@@ -13,9 +13,10 @@ from livefake.frame import Frame
 from livefake.media.holdcard import CardPainter
 from livefake.media.reel import Reel, Screen
 from livefake.rig import Outfit, Rig
-from livefake.session import Others, Rate, Session, State, Tally
+from livefake.session import Others, Session, State
 from livefake.studio import Studio
 from livefake.swap.base import Swapper
+from livefake.tally import Rate, Tally
 from livefake.trust.seal import Sealed
 from tests.footage import face_difference, footage
 

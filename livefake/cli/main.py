@@ -10,7 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from livefake import __version__
-from livefake.cli import bench, doctor, export, grants, ledger, personas, swap, train, warm, weights
+from livefake.cli import (
+    bench,
+    doctor,
+    export,
+    grants,
+    issuers,
+    ledger,
+    personas,
+    swap,
+    train,
+    verify,
+    warm,
+    weights,
+)
 from livefake.cli.serve import serve
 from livefake.errors import LivefakeError
 
@@ -26,12 +39,14 @@ app = typer.Typer(
 )
 app.command("serve")(serve)
 app.command("swap")(swap.swap)
+app.command("verify")(verify.verify)
 app.command("warm")(warm.warm)
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)
 app.add_typer(personas.app, name="personas")
 app.add_typer(grants.app, name="grants")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(issuers.app, name="issuers")
 app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")

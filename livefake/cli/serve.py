@@ -117,11 +117,14 @@ def build_service(settings: Settings, console: Console) -> Service:
     """
     from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos, wall
+    from livefake.examiner import Examiner
     from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
+    from livefake.media.sandbox import Limits
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
     from livefake.resources import models_folder, web_folder
+    from livefake.server.desk import UPLOAD_LIMIT
     from livefake.server.service import Service
     from livefake.sessions import Sessions
     from livefake.trust.grants import GrantBook
@@ -159,6 +162,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         demo=models_folder() / "demo",
         recordings=recordings,
         people=open_people(settings, studio, bitrate),
+        examine=Examiner(settings.data, clock=monotonic, limits=Limits(size=UPLOAD_LIMIT)).examine_upload,
     )
 
 

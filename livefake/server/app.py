@@ -16,10 +16,11 @@ from starlette.middleware import Middleware
 from livefake import __version__
 from livefake.media.recordings import Recordings
 from livefake.server.access import AccessGuard, Door
+from livefake.server.desk import UPLOAD_LIMIT
 from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, enrol, feed, grant, keep, outputs, pages, people, sessions, whep
+from livefake.server.routes import about, enrol, feed, grant, keep, outputs, pages, people, sessions, verify, whep
 from livefake.server.service import Service
 
 __all__ = ["GRACE", "LIMITS", "build_app"]
@@ -36,8 +37,10 @@ LIMITS: Final = (
     # Its page asks four times a second how it goes.
     Rule(re.compile("/(api/)?enrol/.*"), Allowance(8, 40), Allowance(30, 120)),
     Rule(re.compile("/(api/)?grant/.*"), Allowance(1, 20), Allowance(5, 60)),
+    # Looking at a file takes seconds of a core that live sessions need too.
+    Rule(re.compile(re.escape(verify.PATH)), Allowance(0.2, 6), Allowance(0.4, 12), frozenset({"POST"})),
 )
-"""How often addresses may be asked that need no token. What somebody guesses counts as well as what is right."""
+"""How often addresses may be asked that need no token or cost much. What is guessed counts as well as what is right."""
 
 _NO_TELEMETRY: Final[TelemetryConfig] = {
     # FastAPI would send spans with whole addresses, view keys included, to wherever OTEL_* variables point.
@@ -57,6 +60,7 @@ def build_app(service: Service) -> FastAPI:
         recovery = asyncio.create_task(_recover(service.recordings))
         yield
         await asyncio.gather(service.rooms.close(GRACE), service.people.enrolments.close(GRACE))
+        service.desk.close()
         if service.scribe is not None:
             await asyncio.to_thread(service.scribe.close, GRACE)
         if service.recordings is not None:
@@ -79,13 +83,13 @@ def build_app(service: Service) -> FastAPI:
             Middleware(RequestLog, clock=service.clock),
             Middleware(RateLimit, limits=Limits(LIMITS), clock=service.clock),
             Middleware(AccessGuard, door=Door(service.settings)),
-            Middleware(BodyLimit),
+            Middleware(BodyLimit, uploads={verify.PATH: UPLOAD_LIMIT}),
         ],
     )
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, outputs, keep, whep, feed, people, enrol, grant, pages):
+    for module in (about, sessions, outputs, keep, verify, whep, feed, people, enrol, grant, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app

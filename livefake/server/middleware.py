@@ -6,13 +6,15 @@ Pure ASGI: nothing here buffers an answer or breaks its cancellation.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from livefake.clock import Clock, milliseconds
-from livefake.server.problems import INTERNAL, Problem
+from livefake.errors import TooLarge
+from livefake.server.problems import INTERNAL, problem_of
 
 __all__ = ["BODY_LIMIT", "CONTENT_SECURITY_POLICY", "BodyLimit", "RequestLog", "SecurityHeaders"]
 
@@ -111,24 +113,37 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Reads the whole body before anything else sees it, and refuses one that is longer than ``limit`` bytes.
+    """Keeps bodies short: reads the whole of one before anything else sees it, and refuses one of more than ``limit``.
 
     Bodies here are small, so holding one costs nothing, and a sender who announces no length or a wrong one is
     stopped by the bytes that really come.
+
+    Files are the exception: their paths are named, and what is sent there passes through piece by piece, counted.
+
+    Args:
+        app: what is wrapped.
+        limit: bytes of a body.
+        uploads: bytes of a body by the path to which it may be POSTed.
     """
 
-    def __init__(self, app: ASGIApp, limit: int = BODY_LIMIT) -> None:
+    def __init__(self, app: ASGIApp, limit: int = BODY_LIMIT, uploads: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._limit = limit
+        self._uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = None if self._announces_too_much(scope) else await self._read(receive)
+        upload = self._uploads.get(scope["path"]) if scope["method"] == "POST" else None
+        limit = self._limit if upload is None else upload
+        announced = _announces_more(scope, limit)
+        if upload is not None and not announced:
+            await self._app(scope, _counted(receive, limit), send)
+            return
+        body = None if announced else await self._read(receive)
         if body is None:
-            problem = Problem(413, f"The body of a request may have {self._limit} bytes, and this one has more.")
-            await problem.response(scope)(scope, receive, send)
+            await problem_of(_too_large(limit)).response(scope)(scope, receive, send)
             return
         waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -136,10 +151,6 @@ class BodyLimit:
             return waiting.pop() if waiting else await receive()
 
         await self._app(scope, receive_again, send)
-
-    def _announces_too_much(self, scope: Scope) -> bool:
-        length = Headers(scope=scope).get("content-length", "0")
-        return not length.isdecimal() or int(length) > self._limit
 
     async def _read(self, receive: Receive) -> bytes | None:
         body = bytearray()
@@ -155,3 +166,28 @@ class BodyLimit:
 
 def _route(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", "(unmatched)"))
+
+
+def _announces_more(scope: Scope, limit: int) -> bool:
+    length = Headers(scope=scope).get("content-length", "0")
+    return not length.isdecimal() or int(length) > limit
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    """The same messages, until their bodies have more bytes than they may; that is raised where they are read."""
+    came = 0
+
+    async def receive_and_count() -> Message:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > limit:
+            raise _too_large(limit)
+        return message
+
+    return receive_and_count
+
+
+def _too_large(limit: int) -> TooLarge:
+    size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+    return TooLarge(f"The body of a request may have {size}, and this one has more.")

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from livefake.errors import BadRequest, Busy, ConsentError, LivefakeError, NotFound
+from livefake.errors import BadMedia, BadRequest, Busy, ConsentError, LivefakeError, NotFound, TooLarge
 from livefake.server.plain import problem_page
 
 __all__ = ["HANDLERS", "INTERNAL", "Problem", "problem_of", "validation_sentence"]
@@ -50,8 +50,10 @@ def problem_of(error: LivefakeError) -> Problem:
             status = 404
         case ConsentError():
             status = 403
-        case BadRequest():
+        case BadRequest() | BadMedia():
             status = 422
+        case TooLarge():
+            status = 413
         case Busy():
             status, headers = 503, {"Retry-After": "5"}
         case _:

@@ -14,6 +14,7 @@ from livefake.errors import NotFound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.recordings import Recordings
 from livefake.media.sound.bus import SoundBus
+from livefake.server.desk import Desk, Examine
 from livefake.server.notice import NOTICE, Notice
 from livefake.server.people import People
 from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
@@ -40,10 +41,12 @@ class Service:
         web: folder of the browser pages.
         demo: folder of the demo clip.
         people: who gave consent here, and who is asked for it.
+        examine: says what can be said about a file; called on a thread of its own.
         notice: what a performer agrees to.
         scribe: writes the ledger; None where none is kept, and then no real person's face is shown.
         recordings: where pictures are kept; None where nothing can be kept.
         rooms: the open sessions with their connections.
+        desk: takes files that somebody wants to be examined.
     """
 
     settings: Settings
@@ -56,13 +59,16 @@ class Service:
     web: Path
     demo: Path
     people: People
+    examine: Examine
     notice: Notice = NOTICE
     scribe: Scribe | None = None
     recordings: Recordings | None = None
     rooms: Rooms = field(init=False)
+    desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rooms", Rooms(self.sessions, performer=self.performer, viewer=self.viewer))
+        object.__setattr__(self, "desk", Desk(self.examine))
 
     @property
     def wardrobe(self) -> tuple[PersonaCard, ...]:

@@ -86,6 +86,19 @@ import { Trouble } from "./trouble.js";
  * @property {Record<string, string | number>} evidence
  */
 
+/** @typedef {"yes" | "no" | "unknown" | "alarm"} Verdict */
+/**
+ * @typedef {object} Examined What can be said about a file.
+ * @property {string} summary
+ * @property {{question: string, verdict: Verdict, sentence: string}[]} answers
+ * @property {{
+ *   present: boolean, payload: string | null, issuer: {number: string} | null, session: number | null, score: number,
+ *   frames: number, places: {looked_at: number, marked: number}
+ * }} mark
+ * @property {{distance: number} | null} fingerprint
+ * @property {{state: string}} c2pa
+ */
+
 /** @returns {Promise<ServiceStatus>} */
 export const getStatus = () => json("GET", "/api/status");
 
@@ -228,6 +241,33 @@ const enrolPath = (...parts) => `/api/enrol/${parts.map(encodeURIComponent).join
 /** @param {string} key */
 export const grantPath = (key) => `/api/grant/${encodeURIComponent(key)}`;
 
+/**
+ * Hand a file in. Unlike fetch, XMLHttpRequest tells how much of it has been sent.
+ * @param {File} file
+ * @param {AbortSignal} signal
+ * @param {(share: number) => void} onSent Told which part is sent, 0..1.
+ * @returns {Promise<Examined>}
+ * @throws {Trouble} The server cannot be reached, or refused.
+ */
+export function examine(file, signal, onSent) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "/api/verify");
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.addEventListener("progress", ({ loaded, total }) => onSent(total ? loaded / total : 1));
+    request.upload.addEventListener("load", () => onSent(1));
+    request.addEventListener("error", () => reject(unreachable()));
+    request.addEventListener("abort", () => reject(new Trouble("The file is not examined any more.")));
+    request.addEventListener("load", async () => {
+      const response = new Response(request.responseText, { status: request.status });
+      if (response.ok) resolve(response.json());
+      else reject(await refusal(response));
+    });
+    signal.addEventListener("abort", () => request.abort());
+    request.send(file);
+  });
+}
+
 /** @param {string} id */
 const sessionPath = (id) => `/api/sessions/${encodeURIComponent(id)}`;
 
@@ -257,15 +297,15 @@ async function send(method, path, init = {}) {
   try {
     response = await fetch(path, { method, credentials: "same-origin", cache: "no-store", ...init });
   } catch {
-    throw new Trouble(
-      "livefake does not answer.",
-      "Check that the program is still running, then try again.",
-      "offline",
-    );
+    throw unreachable();
   }
   if (!response.ok) throw await refusal(response);
   return response;
 }
+
+/** @returns {Trouble} */
+const unreachable = () =>
+  new Trouble("livefake does not answer.", "Check that the program is still running, then try again.", "offline");
 
 /**
  * @param {Response} response

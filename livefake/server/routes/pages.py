@@ -46,6 +46,12 @@ async def grant(key: str, service: ServiceOf) -> FileResponse:
     return _file(service.web / "grant.html")
 
 
+@router.get("/verify")
+async def verify(service: ServiceOf) -> FileResponse:
+    """The page that looks for the mark in a picture or a clip."""
+    return _file(service.web / "verify.html")
+
+
 @router.get("/demo/{name}")
 async def demo(name: Literal["performer.mp4", "still.jpg"], service: ServiceOf) -> FileResponse:
     """The demo clip or its still; parts of it can be asked for (RFC 9110, section 14)."""

@@ -2,18 +2,20 @@
 
 64 bits of payload and 24 bits of check go through a convolutional code of constraint length 9 and rate 1/4
 (generators 765, 671, 513, 473 octal; J. Proakis, Digital Communications, table 8.2-3) with 8 zero bits to
-close it. The decoder is Viterbi's with soft decisions.
+close it. The decoder is Viterbi's with soft decisions and a list, of which the check picks one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from livefake.frame import Bytes
+from livefake.trust.watermark.viterbi import likeliest
 
 __all__ = ["CODED_BITS", "Payload", "crc24", "decode", "encode"]
 
@@ -28,6 +30,7 @@ _MEMORY: Final = 8
 _STATES: Final = 1 << _MEMORY
 _MESSAGE_BITS: Final = 8 * (_PAYLOAD_BYTES + _CHECK_BYTES)
 _STEPS: Final = _MESSAGE_BITS + _MEMORY
+_LIST: Final = 16
 
 CODED_BITS: Final = _STEPS * len(_GENERATORS)
 """Length of the coded message: 384 bits."""
@@ -100,14 +103,18 @@ def encode(payload: Payload) -> Bytes:
 
 
 def decode(soft: NDArray[np.float64]) -> Payload | None:
-    """The most likely payload, or ``None`` when its check fails.
+    """The most likely payload whose check fits, or ``None`` when it fits none of the likeliest 16 messages.
 
     Args:
         soft: (CODED_BITS,) evidence for each coded bit: positive for 0, negative for 1, the size its certainty.
     """
-    message = np.packbits(_viterbi(soft)[:_MESSAGE_BITS]).tobytes()
-    packed, check = message[:_PAYLOAD_BYTES], message[_PAYLOAD_BYTES:]
-    return Payload.unpack(packed) if crc24(packed).to_bytes(_CHECK_BYTES, "big") == check else None
+    earned = soft.reshape(_STEPS, len(_GENERATORS)) @ _signs()
+    for bits in likeliest(earned.reshape(_STEPS, 2, _STATES), _LIST):
+        message = np.packbits(bits[:_MESSAGE_BITS]).tobytes()
+        packed, check = message[:_PAYLOAD_BYTES], message[_PAYLOAD_BYTES:]
+        if crc24(packed).to_bytes(_CHECK_BYTES, "big") == check:
+            return Payload.unpack(packed)
+    return None
 
 
 def _taps(generator: int) -> NDArray[np.int64]:
@@ -115,27 +122,9 @@ def _taps(generator: int) -> NDArray[np.int64]:
     return np.array([generator >> delay & 1 for delay in range(_MEMORY, -1, -1)], np.int64)
 
 
+@lru_cache(maxsize=1)
 def _signs() -> NDArray[np.float64]:
     """(4, 2 * 256): +1 where the encoder sends 0, -1 where it sends 1, for every (new bit, state)."""
     registers = np.arange(2 * _STATES, dtype=np.int64)  # the new bit on top of the last eight, newest highest
     parities = [np.bitwise_count(registers & generator) & 1 for generator in _GENERATORS]
     return 1.0 - 2.0 * np.stack(parities).astype(np.float64)
-
-
-def _viterbi(soft: NDArray[np.float64]) -> Bytes:
-    """The (96,) most likely input bits of the encoder, which starts and ends with an empty register."""
-    branches = (soft.reshape(_STEPS, len(_GENERATORS)) @ _signs()).reshape(_STEPS, 2, _STATES // 2, 2)
-    metric = np.full(_STATES, -np.inf)
-    metric[0] = 0.0
-    dropped = np.empty((_STEPS, _STATES), np.uint8)
-    for step in range(_STEPS):
-        # A step pushes a bit in at the top and drops the lowest: state s becomes bit * 128 + s // 2.
-        candidates = metric.reshape(1, _STATES // 2, 2) + branches[step]
-        dropped[step] = candidates.argmax(2).reshape(-1)
-        metric = candidates.max(2).reshape(-1)
-    bits = np.empty(_STEPS, np.uint8)
-    state = 0
-    for step in range(_STEPS - 1, -1, -1):
-        bits[step] = state >> (_MEMORY - 1)
-        state = (state << 1 & (_STATES - 1)) | int(dropped[step, state])
-    return bits

@@ -1,7 +1,7 @@
 """Putting the mark into luma: a fixed pattern whose strength follows the texture of each picture.
 
-Strength, in levels of luma (standard deviation): 0.6 on smooth ground, where nothing hides the pattern, and down to
-0.36 where that is dark; plus 0.4 times the root of the local activity, up to 3.
+Strength, in levels of luma (standard deviation): 0.7 on smooth ground, where nothing hides the pattern, and down to
+0.42 where that is dark; plus 0.4 times the root of the local activity, up to 3.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from livefake.trust.watermark.code import Payload, encode
 __all__ = ["Embedder"]
 
 _CELL: Final = 16
-_SMOOTH_LEVELS: Final = 0.6
+_SMOOTH_LEVELS: Final = 0.7
 _TEXTURE_LEVELS: Final = 0.4
 _MOST_LEVELS: Final = 3.0
-_DARK_LEVELS: Final = 0.36
+_DARK_LEVELS: Final = 0.42
 _DIM_BELOW: Final = 90.0
 _ACTIVITY_STEPS: Final = 8
 _PATTERN_STEP: Final = 40.0

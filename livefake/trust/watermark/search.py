@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import cv2
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from livefake.frame import Floats
 from livefake.trust.watermark.carrier import TILE
+from livefake.trust.watermark.tiles import Pose
 
 __all__ = ["poses"]
 
@@ -23,18 +23,15 @@ _LEAST_OVERLAP: Final = 0.12
 _PROPOSALS: Final = 12
 _PER_ROTATION: Final = 3
 _APART: Final = (0.004, 0.25)
-_NUDGES: Final = tuple((size, turn) for size in (0.0, -0.0015, 0.0015) for turn in (0.0, -0.06, 0.06))
 
 
-def poses(picture: Floats) -> Iterator[tuple[float, float]]:
-    """Likely (scale, rotation in degrees) of a tiled pattern in a whitened picture, best guess first.
+def poses(picture: Floats) -> list[Pose]:
+    """Likely poses of a tiled pattern in a whitened picture, best guess first.
 
-    Scales reach from 0.46 to 2.25, rotations to 3 degrees either way. Each guess comes with its close neighbours.
+    Scales reach from 0.46 to 2.25, rotations to 3 degrees either way.
     """
     likeness, valid = _autocorrelation(picture)
-    for scale, rotation in _peaks(likeness, valid):
-        for size, turn in _NUDGES:
-            yield scale * (1 + size), rotation + turn
+    return [Pose(scale, rotation) for scale, rotation in _peaks(likeness, valid)]
 
 
 def _autocorrelation(picture: Floats) -> tuple[Floats, NDArray[np.bool_]]:
