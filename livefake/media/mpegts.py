@@ -12,13 +12,13 @@ from fractions import Fraction
 from typing import Any, Final, cast
 
 import av
-import numpy as np
 from av.audio.stream import AudioStream
 
 from livefake.frame import RTP_CLOCK
 from livefake.media.encode.feed import Encoded, Feed
 from livefake.media.encode.stretch import Stretch
-from livefake.media.sound.bus import CHANNELS, RATE, Chunk, SoundTap
+from livefake.media.sound.bus import RATE, Chunk, SoundTap
+from livefake.media.sound.line import Line
 
 __all__ = ["CONTENT_TYPE", "TsMuxer", "transport_stream"]
 
@@ -75,7 +75,7 @@ class TsMuxer:
             self._audio.time_base = Fraction(1, RATE)
         self._first: int | None = None
         self._stretch = Stretch()
-        self._samples: int | None = None
+        self._line = Line()
 
     @property
     def sound(self) -> bool:
@@ -110,18 +110,9 @@ class TsMuxer:
         ticks = self._stretch.ticks(chunk.arrived)
         if ticks is None or self._first is None or ticks < self._first:
             return b""
-        place = (ticks - self._first) * RATE // RTP_CLOCK.denominator
-        # The encoder wants an unbroken line of samples. A small difference is the unsteadiness of arrivals; a large
-        # one is a gap, or a hand on the offset, and is filled or skipped.
-        samples = chunk.samples
-        if self._samples is None or place - self._samples > RATE // 20:
-            self._samples = place
-        elif self._samples - place > RATE // 20:
+        frame = self._line.place(chunk, (ticks - self._first) * RATE // RTP_CLOCK.denominator)
+        if frame is None:
             return b""
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), format="s16", layout="stereo")
-        frame.sample_rate = RATE
-        frame.pts, frame.time_base = self._samples, Fraction(1, RATE)
-        self._samples += samples.size // CHANNELS
         for packet in self._audio.encode(frame):
             self._container.mux(packet)
         return self._sink.empty()

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import Field, StrictBool
 
-from livefake.clock import milliseconds
 from livefake.flow.timing import Timing
-from livefake.media.encode.hub import Broadcast
 from livefake.media.recorder import Phase, Recording
-from livefake.media.sound.bus import SoundBus
 from livefake.outputs import OutputKind, OutputReport, OutputState
+from livefake.server.bodies import Asked, Told
 from livefake.server.notice import Notice
 from livefake.server.ports import OpenSession
+from livefake.server.soundbodies import SoundChange, SoundState
 from livefake.session import Others, State
 from livefake.swap.persona import PersonaCard
 from livefake.trust.provenance import State as ProvenanceState
@@ -49,23 +48,9 @@ __all__ = [
     "RecordingState",
     "SessionChange",
     "SessionState",
-    "SoundChange",
-    "SoundState",
     "Status",
     "Told",
 ]
-
-
-class Asked(BaseModel):
-    """What a client sends: a field that does not exist is a mistake worth telling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Told(BaseModel):
-    """What the service answers."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class ProblemText(Told):
@@ -159,15 +144,6 @@ class Opened(Told):
     persona: str
 
 
-class SoundChange(Asked):
-    """What to change about the sound; everything left out stays as it is."""
-
-    muted: StrictBool | None = None
-    offset_ms: float | None = Field(
-        default=None, ge=-500, le=500, description="Added to the sound's time, milliseconds; positive makes it later."
-    )
-
-
 class SessionChange(Asked):
     """What to change; everything left out stays as it is."""
 
@@ -233,31 +209,6 @@ class MarkCounts(Told):
     missed: int = 0
     early: int = 0
     skipped: int = 0
-
-
-class SoundState(Told):
-    """A session's microphone: ``level`` is the root mean square of what comes in, 0..1, muted or not.
-
-    ``video_delay_ms`` is how long pictures take to those who share the encode, and so how long the sound waits for
-    them; 0 while nobody does.
-    """
-
-    present: bool
-    muted: bool
-    offset_ms: float
-    level: float
-    video_delay_ms: float
-
-    @classmethod
-    def of(cls, sound: SoundBus, broadcast: Broadcast) -> SoundState:
-        """The microphone at this moment."""
-        return cls(
-            present=sound.present,
-            muted=sound.muted,
-            offset_ms=sound.offset_ms,
-            level=sound.level,
-            video_delay_ms=milliseconds(max((hub.delay.nanos for hub in broadcast.hubs), default=0)),
-        )
 
 
 class SessionState(Told):
