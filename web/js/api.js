@@ -15,6 +15,7 @@ import { Trouble } from "./trouble.js";
 /** @typedef {{arrived: number, swapped: number, held: number, carded: number, dropped: number}} FrameCounts */
 /** @typedef {"recording" | "finishing" | "saved" | "failed"} RecordingPhase */
 /** @typedef {{phase: RecordingPhase, seconds: number, bytes: number, problem: string, file: string}} Recording */
+/** @typedef {{present: boolean, muted: boolean, offset_ms: number, level: number, video_delay_ms: number}} SoundReport */
 /**
  * @typedef {object} SessionReport
  * @property {string} id
@@ -33,6 +34,7 @@ import { Trouble } from "./trouble.js";
  * @property {string} quality
  * @property {Recording | null} recording The latest one.
  * @property {{read: number, missed: number, early: number, skipped: number}} mark
+ * @property {SoundReport} sound
  */
 /**
  * @typedef {object} SessionRequest
@@ -44,7 +46,7 @@ import { Trouble } from "./trouble.js";
  * @property {number} tone Skin tone: 0 the performer's, 1 the persona's.
  */
 /** @typedef {{id: string, sdp: string, view_url: string, persona: string}} SessionAnswer */
-/** @typedef {{persona?: string, others?: Others, tone?: number, resume?: true}} SessionChange */
+/** @typedef {{persona?: string, others?: Others, tone?: number, resume?: true, sound?: {muted?: boolean, offset_ms?: number}}} SessionChange */
 /** @typedef {"train" | "wear"} Purpose */
 /** @typedef {"live" | "recording" | "virtual-camera" | "file"} Output */
 /** @typedef {{purposes: Purpose[], outputs: Output[], days: number}} Scope What a grant allows. */

@@ -6,6 +6,7 @@
 import { Keeper } from "./keep.js";
 import { PersonaPicker } from "./personas.js";
 import { WORDS, clock, pictureVisible } from "./phases.js";
+import { SoundControls } from "./sound.js";
 import { fillRows, find, say } from "./ui.js";
 
 /** @typedef {import("./api.js").Others} Others */
@@ -22,6 +23,7 @@ import { fillRows, find, say } from "./ui.js";
  * @property {(persona: Persona) => void} onPersona
  * @property {(others: Others) => void} onOthers
  * @property {(tone: number) => void} onTone
+ * @property {(sound: import("./sound.js").SoundChange) => void} onSound
  * @property {(on: boolean) => Promise<void>} onRecord
  * @property {() => Promise<void>} onSnapshot
  */
@@ -48,6 +50,7 @@ export class LiveScreen {
     this.others = find("live-others", HTMLSelectElement);
     this.tone = find("live-tone", HTMLInputElement);
     this.keeper = new Keeper(listener);
+    this.sound = new SoundControls(listener.onSound);
     this.picker = new PersonaPicker(find("live-personas", HTMLElement), "live-persona", listener.onPersona);
 
     this.others.addEventListener("change", () => listener.onOthers(/** @type {Others} */ (this.others.value)));
@@ -84,6 +87,7 @@ export class LiveScreen {
       source.kind === "camera" ? "Your camera. Only you see this." : "The built-in clip. A fictional performer.";
     say(find("local-caption", HTMLElement), own);
     this.choose(settings);
+    this.sound.begin(source.sound ?? null);
     find("view-url", HTMLInputElement).value = "";
     find("cover-actions", HTMLElement).hidden = true;
     this.#enable(false);
@@ -138,6 +142,7 @@ export class LiveScreen {
     }
     if (report) this.#details(report);
     if (report) this.keeper.show(report.recording);
+    if (report) this.sound.show(report.sound);
   }
 
   /**
@@ -147,6 +152,7 @@ export class LiveScreen {
    */
   lose(trouble) {
     leaveFullScreen();
+    this.sound.end();
     this.videos.local.srcObject = null;
     find("local-figure", HTMLElement).hidden = true;
     this.#blank();
@@ -162,6 +168,7 @@ export class LiveScreen {
   /** @returns {void} */
   end() {
     leaveFullScreen();
+    this.sound.end();
     this.videos.local.srcObject = null;
     this.section.hidden = true;
   }
@@ -219,7 +226,7 @@ export class LiveScreen {
   #enable(on) {
     for (const id of ["stop", "full", "copy"]) find(id, HTMLButtonElement).disabled = !on;
     this.keeper.enable(on);
-    this.others.disabled = this.tone.disabled = !on;
+    this.others.disabled = this.tone.disabled = this.sound.button.disabled = this.sound.offset.disabled = !on;
     for (const input of this.picker.container.querySelectorAll("input")) input.disabled = !on;
   }
 

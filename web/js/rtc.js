@@ -12,18 +12,20 @@ const GATHERING_MS = 2000;
 const BITRATE = Object.freeze({ small: 1_500_000, large: 4_000_000 });
 
 /**
- * Send a track and receive one back.
+ * Send a track and receive one back; the sound only goes out.
  * @param {MediaStreamTrack} track The camera or the clip.
+ * @param {MediaStreamTrack | undefined} sound The microphone, if there is one.
  * @param {360 | 720} height Lines to send; a taller source is scaled down.
  * @param {Signal} signal
  * @returns {Promise<{pc: RTCPeerConnection, remote: MediaStream}>}
  */
-export async function connect(track, height, signal) {
+export async function connect(track, sound, height, signal) {
   track.contentHint = "motion";
   const pc = new RTCPeerConnection({ iceServers: [] });
   try {
     const transceiver = pc.addTransceiver(track, { direction: "sendrecv" });
     preferCodecs(transceiver);
+    if (sound) pc.addTransceiver(sound, { direction: "sendonly" });
     await negotiate(pc, signal);
     await tuneSender(transceiver.sender, track.getSettings().height ?? height, height);
     keepShort(transceiver.receiver);
@@ -35,7 +37,7 @@ export async function connect(track, height, signal) {
 }
 
 /**
- * Receive a picture without sending one.
+ * Receive a picture, and its sound where it has one, without sending any.
  * @param {Signal} signal
  * @returns {Promise<{pc: RTCPeerConnection, remote: MediaStream}>}
  */
@@ -44,9 +46,11 @@ export async function watch(signal) {
   try {
     const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
     preferCodecs(transceiver);
+    const sound = pc.addTransceiver("audio", { direction: "recvonly" });
     await negotiate(pc, signal);
-    keepShort(transceiver.receiver);
-    return { pc, remote: new MediaStream([transceiver.receiver.track]) };
+    const heard = [transceiver, sound].filter(({ currentDirection }) => currentDirection === "recvonly");
+    for (const { receiver } of heard) keepShort(receiver);
+    return { pc, remote: new MediaStream(heard.map(({ receiver }) => receiver.track)) };
   } catch (error) {
     pc.close();
     throw error;

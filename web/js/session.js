@@ -57,7 +57,7 @@ export class LiveSession {
     let id = "";
     let viewUrl = "";
     try {
-      const { pc, remote } = await connect(source.track, settings.height, async (sdp) => {
+      const { pc, remote } = await connect(source.track, source.sound, settings.height, async (sdp) => {
         const { persona, others, tone } = settings;
         const consent = { notice, accepted: /** @type {const} */ (true) };
         const answer = await openSession({ sdp, persona, consent, source: source.kind, others, tone });

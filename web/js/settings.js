@@ -12,13 +12,22 @@
  * @property {Others} others
  * @property {number} tone Skin tone: 0 the performer's, 1 the persona's.
  * @property {string} device Device id of the camera; empty for the browser's choice.
+ * @property {string} microphone Device id of the microphone; empty for none.
  * @property {360 | 720} height Lines of the picture that is sent.
  */
 
 const KEY = "livefake.settings";
 
 /** @type {Readonly<Settings>} */
-const DEFAULTS = Object.freeze({ persona: "", source: "camera", others: "blur", tone: 0, device: "", height: 720 });
+const DEFAULTS = Object.freeze({
+  persona: "",
+  source: "camera",
+  others: "blur",
+  tone: 0,
+  device: "",
+  microphone: "",
+  height: 720,
+});
 
 /**
  * Read what was remembered; anything missing or no longer valid takes its default.
@@ -34,6 +43,7 @@ export function loadSettings(query) {
     others: oneOf(stored.others, ["blur", "leave", "swap"]) ?? DEFAULTS.others,
     tone: typeof stored.tone === "number" && stored.tone >= 0 && stored.tone <= 1 ? stored.tone : DEFAULTS.tone,
     device: typeof stored.device === "string" ? stored.device : DEFAULTS.device,
+    microphone: typeof stored.microphone === "string" ? stored.microphone : DEFAULTS.microphone,
     height: stored.height === 360 ? 360 : DEFAULTS.height,
   };
 }

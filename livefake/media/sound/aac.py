@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import Final, cast
+from typing import Final
 
 import av
-from av.audio.stream import AudioStream
 
 from livefake.media.packet import TICKS, Packet
 from livefake.media.sound.bus import RATE, Chunk
@@ -27,7 +26,7 @@ class AacEncoder:
     def __init__(self) -> None:
         # FFmpeg's settings for a container come with a stream, and a stream with a container, which stays empty.
         self._nowhere = av.open(io.BytesIO(), "w", format="mp4")
-        self.stream = cast(AudioStream, self._nowhere.add_stream("aac", rate=RATE))
+        self.stream = self._nowhere.add_stream("aac", rate=RATE)
         self.stream.layout = "stereo"
         self.stream.bit_rate = _BITS
         self.stream.codec_context.open()
