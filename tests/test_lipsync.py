@@ -86,6 +86,18 @@ def test_until_both_streams_are_reported_the_arrival_counts() -> None:
     assert sync.sound(0, 5 * SECOND + 40 * MS) == 5 * SECOND
 
 
+def test_a_picture_that_was_held_up_changes_nothing_and_a_longer_way_does() -> None:
+    sender, sync = Sender(), LipSync()
+    sender.report(sync, 0)
+    sync.picture(sender.stamp(90_000, 0), 50 * MS)
+    sync.picture(sender.stamp(90_000, 33 * MS), 900 * MS)
+    assert sync.sound(sender.stamp(48_000, SECOND), SECOND) == SECOND + 50 * MS
+    for index in range(2, 40):
+        taken = index * 33 * MS
+        sync.picture(sender.stamp(90_000, taken), taken + 800 * MS)
+    assert abs(sync.sound(sender.stamp(48_000, SECOND), SECOND) - SECOND - 800 * MS) < MS
+
+
 def test_a_stream_that_begins_anew_is_followed_with_its_first_report() -> None:
     sync = LipSync()
     Sender().report(sync, 0)

@@ -22,6 +22,8 @@ _FURTHEST: Final[Nanos] = 60 * _SECOND
 _LEAP: Final[Nanos] = 250_000_000
 """A step that is no unsteadiness: somebody began anew."""
 _CREDIBLE: Final[Nanos] = 2 * _SECOND
+_STRANGE: Final = 15
+"""Pictures in a row: half a second."""
 _REPORT_SHARE: Final = 0.25
 _PICTURE_SHARE: Final = 0.02
 
@@ -78,6 +80,7 @@ class LipSync:
         self.pictures = SenderClock(picture_rate)
         self.sounds = SenderClock(sound_rate)
         self._travel: Nanos | None = None
+        self._strange = 0
 
     def picture(self, stamp: int, arrived: Nanos) -> None:
         """A picture arrived.
@@ -91,10 +94,16 @@ class LipSync:
             self._travel = None
             return
         travel = arrived - taken
-        if self._travel is None or abs(travel - self._travel) > _LEAP:
+        if self._travel is None:
             self._travel = travel
-        else:
+        elif abs(travel - self._travel) <= _LEAP:
             self._travel += round((travel - self._travel) * _PICTURE_SHARE)
+            self._strange = 0
+        else:
+            # One picture that was held up says nothing; when all are so far off, the way has changed.
+            self._strange += 1
+            if self._strange > _STRANGE:
+                self._travel, self._strange = travel, 0
 
     def sound(self, stamp: int, begun: Nanos) -> Nanos:
         """When the picture arrived that belongs to a sound.
