@@ -32,7 +32,7 @@ __all__ = ["PERIOD", "added", "edges", "measure", "write_microphone"]
 PERIOD: Final = 2.0
 """Seconds from one flash to the next, and from one beep to the next."""
 
-_LENGTH: Final = 0.2
+_LENGTH: Final = 0.5
 _RATE: Final = 48_000
 _FRAMES: Final = 240
 _WHITE: Final = 150
@@ -93,18 +93,20 @@ async ([selector, own]) => {
   ear.port.onmessage = ({ data }) => {
     const now = (performance.timeOrigin + performance.now()) / 1000;
     if (data < 0) apart = Math.min(apart, now + data);
-    else bench.beeps.push([data, now]);
+    else bench.beeps.push(data);
   };
   const track = own ? globalThis.microphone : video.srcObject.getAudioTracks()[0];
   context.createMediaStreamSource(new MediaStream([track])).connect(ear).connect(context.destination);
   await context.resume();
-  globalThis.readBench = () => ({ captured: bench.captured, flashes: bench.flashes, beeps: bench.beeps.map(([at]) => at + apart) });
+  globalThis.readBench = () => ({
+    captured: bench.captured, flashes: bench.flashes, beeps: bench.beeps.map((at) => at + apart),
+  });
 }
 """
 
 
 def write_microphone(target: Path) -> None:
-    """A file that Chromium plays as a microphone: a beep of a fifth of a second every two."""
+    """A file that Chromium plays as a microphone: a beep of half a second every two."""
     at = np.arange(round(_RATE * PERIOD)) / _RATE
     tone = np.where(at < _LENGTH, np.sin(at * 2 * np.pi * 1000) * 16_000, 0).astype("<i2")
     with wave.open(str(target), "wb") as file:
@@ -253,6 +255,7 @@ def _measure(context: Any, url: str, seconds: float) -> dict[str, Any]:
     return {
         "machine": describe_machine(),
         "source_ms": round(before * 1000, 1),
+        "source_is_capture_time": bool(page.evaluate("readBench().captured")),
         "viewer": _figures(added(seen["flashes"], seen["beeps"], before)),
         "transport_stream": _figures(added(*streamed, before)),
         "recording": _figures(added(*_decode(film, 60), before)),
