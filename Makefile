@@ -51,12 +51,16 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
-# The browser tests use the system's Chromium, and its driver needs libatomic; without them those tests are skipped and
-# say so.
+# Programs of the system that tests run: Chromium, whose driver needs libatomic, OBS under a screen of its own, a relay,
+# and PipeWire's camera. Tests whose program is not there are skipped and say so.
+PROGRAMS := chromium libatomic1 obs-studio obs-plugins xvfb coturn \
+	pipewire wireplumber libpipewire-0.3-dev xdg-desktop-portal dbus-x11
 $(VENV)/.browser: $(VENV)/.ready-dev
-	@$(BIN)/python -c 'import sys; from benchmarks.browser import missing; sys.exit(bool(missing()))' \
+	@$(BIN)/python -c 'import shutil, sys; from benchmarks import browser, obs; there = map(shutil.which, sys.argv[1:]); \
+		sys.exit(bool(browser.missing() or obs.missing() or not all(there)))' \
+		turnserver pipewire wireplumber pw-cli dbus-launch \
 	|| [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
-	|| { apt-get update -q && apt-get install -q -y --no-install-recommends chromium libatomic1; }
+	|| { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PROGRAMS); }
 	@touch $@
 
 # Resolve the dependencies of pyproject.toml anew.

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -138,12 +138,6 @@ class Obs:
         data: dict[str, Any] = json.loads(self._wire.recv(timeout=20))["d"]
         return data
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._wire.close()
-
 
 @contextmanager
 def obs(folder: Path) -> Iterator[Obs]:
@@ -187,7 +181,7 @@ def obs(folder: Path) -> Iterator[Obs]:
             "--disable-missing-files-check",
         ]
         stack.enter_context(_process(command, environment | {"DISPLAY": screen}, log.fileno()))
-        yield stack.enter_context(Obs(_wire(port, folder / "obs.log")))
+        yield Obs(_wire(stack, port, folder / "obs.log"))
 
 
 @contextmanager
@@ -217,11 +211,12 @@ def _process(command: list[str], environment: Mapping[str, str], log: int) -> It
             os.killpg(process.pid, 9)
 
 
-def _wire(port: int, log: Path) -> ClientConnection:
+def _wire(stack: ExitStack, port: int, log: Path) -> ClientConnection:
+    """Its remote control, as soon as it has one; the stack closes it."""
     end = time.monotonic() + _START
     while True:
         try:
-            return connect(f"ws://127.0.0.1:{port}", subprotocols=None, max_size=None)
+            return stack.enter_context(connect(f"ws://127.0.0.1:{port}", max_size=None))
         except OSError as error:
             if time.monotonic() > end:
                 raise RuntimeError(f"OBS did not start: {log.read_text()[-500:]}") from error
@@ -253,7 +248,7 @@ def measure(seconds: float) -> dict[str, Any]:
         go_live(page, server.url)
         page.evaluate(_WATCH % stamp_script())
         studio = stack.enter_context(obs(folder / "obs"))
-        studio.play(page.input_value("#view-url").replace("/view/", "/ts/"))
+        studio.play(page.input_value("#feed-url"))
         page.wait_for_timeout(6000)
         delays: list[float] = []
         end = time.monotonic() + seconds

@@ -7,6 +7,7 @@ import platform
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from livefake.engine.factory import SwapFiles, engines, fixed_shapes, open_swap_engine, tensorrt_is_built
 from livefake.engine.gpu import Gpu, find_gpu
@@ -15,7 +16,10 @@ from livefake.errors import LivefakeError
 from livefake.machine import describe_machine
 from livefake.swap.persona import list_personas, load_persona
 
-__all__ = ["Finding", "Verdict", "examine"]
+__all__ = ["ENCODER_TRIALS", "Finding", "Verdict", "examine"]
+
+ENCODER_TRIALS: Final = "encoders.json"
+"""File in the cache folder with what is known about the encoders of this machine."""
 
 
 class Verdict(StrEnum):
@@ -45,13 +49,14 @@ class Finding:
     remedy: str = ""
 
 
-def examine(models: Path, weights: Weights, cache: Path) -> list[Finding]:
+def examine(models: Path, weights: Weights, cache: Path, *, encoder: str = "auto") -> list[Finding]:
     """Look at everything that a swap needs or could use.
 
     Args:
         models: folder with the manifest and the personas.
         weights: the model files.
         cache: folder for fetched and compiled models.
+        encoder: what the settings ask for.
     """
     gpu = find_gpu()
     return [
@@ -61,7 +66,8 @@ def examine(models: Path, weights: Weights, cache: Path) -> list[Finding]:
         _swap_engine(weights, cache, gpu),
         _gpu(gpu),
         _personas(models),
-        _encoder(),
+        _encoder(encoder, cache),
+        _camera(cache),
         _optional("pyvirtualcam", "virtual camera through v4l2loopback, OBS or a driver", "virtualcam"),
         _optional("dlib", "telling people apart, for grants", "identity"),
         _optional("torch", "training personas", "train"),
@@ -139,15 +145,37 @@ def _personas(models: Path) -> Finding:
     return Finding("personas", Verdict.GOOD, f"{len(cards)}: {', '.join(card.id for card in cards)}", use)
 
 
-def _encoder() -> Finding:
+def _encoder(wanted: str, cache: Path) -> Finding:
     import av
 
-    use = "encodes the pictures for browsers and files"
+    from livefake.media.encode.choose import SOFTWARE, Trials, choose_encoder
+
+    name, use = "encoder", "encodes the pictures for browsers and streams"
     if "libx264" not in av.codec.codecs_available:
-        return Finding("encoder", Verdict.BROKEN, "PyAV without libx264", use, "Run: pip install --force-reinstall av")
-    return Finding(
-        "encoder", Verdict.GOOD, f"libx264 of PyAV {av.__version__}, Python {platform.python_version()}", use
-    )
+        return Finding(name, Verdict.BROKEN, "PyAV without libx264", use, "Run: pip install --force-reinstall av")
+    file = cache / ENCODER_TRIALS
+    try:
+        # Results are read; a trial that looking takes is not kept.
+        choice = choose_encoder(wanted, Trials(file if file.exists() else None))
+    except LivefakeError as error:
+        return Finding(name, Verdict.BROKEN, error.problem, use, error.remedy)
+    library = f"libx264 of PyAV {av.__version__}, Python {platform.python_version()}"
+    if choice.name != SOFTWARE:
+        library = f"{choice.name} of the graphics hardware, which passed its trial; beside it {library}"
+    elif wanted != SOFTWARE and not choice.refusals:
+        library += "; there is no graphics hardware that encodes"
+    found = "; ".join([library, *(f"not {refusal}" for refusal in choice.refusals)])
+    return Finding(name, Verdict.GOOD, found, use)
+
+
+def _camera(cache: Path) -> Finding:
+    from livefake.media.virtualcam.choose import why_no_camera
+
+    name, use = "virtual camera", "shows a session to other programs on this computer"
+    refusals = why_no_camera(cache)
+    if len(refusals) > 1:
+        return Finding(name, Verdict.OPTIONAL, "none", use, " ".join(refusals))
+    return Finding(name, Verdict.GOOD, "pyvirtualcam" if "PipeWire" in "".join(refusals) else "PipeWire", use)
 
 
 def _optional(package: str, use: str, extra: str) -> Finding:

@@ -19,6 +19,7 @@ from livefake.errors import BadRequest, Busy, LivefakeError, NotFound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink
 from livefake.media.sound.bus import SoundBus
+from livefake.trust.consent import Output as Shown
 
 __all__ = ["MakeOutput", "Output", "OutputKind", "OutputReport", "OutputState", "Outputs", "Reading", "Taps"]
 
@@ -104,6 +105,12 @@ class Host(Protocol):
     def add(self, sink: Sink) -> None: ...
 
     async def remove(self, sink: Sink) -> None: ...
+
+    def allow(self, output: Shown) -> None:
+        """Raises ConsentError: a real person's face is worn whose grant does not cover that."""
+        ...
+
+    def disallow(self, output: Shown) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +300,11 @@ class Outputs:
         self._clock = clock
         self._sleep = sleep
         self._kept: dict[str, _Kept] = {}
+
+    @property
+    def kinds(self) -> tuple[OutputKind, ...]:
+        """What can be added."""
+        return tuple(self._makers)
 
     def add(self, kind: OutputKind, target: str = "") -> OutputReport:
         """Start a way out.

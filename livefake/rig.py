@@ -27,7 +27,8 @@ from livefake.swap.base import Swapper
 from livefake.swap.refine import OFF, Finisher, Refine
 from livefake.swap.stage import Swap
 from livefake.trust.gate import ConsentGate, RecordGate, no_ledger
-from livefake.trust.label import Label, Look
+from livefake.trust.label import Label
+from livefake.trust.look import Look
 from livefake.trust.mark import Watermark
 from livefake.trust.seal import Seal, Sealed
 from livefake.trust.watermark import Payload

@@ -24,6 +24,8 @@ from livefake.media.take import Take
 from livefake.media.tap import Tap
 from livefake.rig import Outfit, Rig
 from livefake.tally import FAILED, LOST, UNREAD, WORDS, Rate, Report, Tally, kind
+from livefake.trust.audience import Audience
+from livefake.trust.consent import Output
 from livefake.trust.seal import Sealed
 
 __all__ = ["UNREAD", "Others", "Report", "Session", "State", "Tally"]
@@ -85,6 +87,7 @@ class Session:
         self._hold = Hold()
         self._take = Take(recordings, rig.payload)
         self._sinks: list[Sink] = [self._take]
+        self._audience = Audience()
         self._fresh: Mailbox[Frame] = Mailbox()
         self._done: Mailbox[Sealed] = Mailbox()
         self._arrived = self._carded = 0
@@ -136,11 +139,25 @@ class Session:
         Raises:
             NotFound: there is no such persona.
             BadPersona: it is damaged.
-            ConsentError: it is a real person's, and no grant covers it, or not the recording that runs.
+            ConsentError: it is a real person's, and no grant covers it, or not the recording or another output that
+                runs.
         """
         outfit = self._outfit(persona)
+        self._audience.wear(outfit.gate)
         self._take.wear(outfit.gate, lambda: self._rig.wear(outfit))
         self._persona = persona
+
+    def allow(self, output: Output) -> None:
+        """Pictures go there too from now on; whoever's face is worn must have granted that.
+
+        Raises:
+            ConsentError: a real person's grant does not cover it.
+        """
+        self._audience.allow(self._rig.gate, output)
+
+    def disallow(self, output: Output) -> None:
+        """One of those that took pictures there has ended."""
+        self._audience.disallow(self._rig.gate, output)
 
     def treat_others(self, how: Others) -> None:
         """Change what happens to the faces of other people."""

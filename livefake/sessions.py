@@ -26,7 +26,7 @@ from livefake.session import Others, Session, Tally
 from livefake.studio import Studio
 from livefake.trust.consent import Output
 from livefake.trust.gate import no_ledger
-from livefake.trust.label import Look
+from livefake.trust.look import Look
 from livefake.trust.scribe import Scribe
 
 __all__ = ["Entry", "Order", "Sessions"]

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
 
 from livefake.errors import BadRequest
-from livefake.trust.label import WORDS, Corner, Look
+from livefake.trust.look import WORDS, Corner, Look
 
-__all__ = ["Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
+__all__ = ["ENCODERS", "Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
+
+ENCODERS: Final = ("auto", "x264", "nvenc", "videotoolbox", "vaapi", "qsv")
+"""What may encode."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 _HOST_NAME: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?)(:[0-9]{1,5})?")
@@ -68,6 +71,8 @@ class Settings:
         recordings: folder for recordings; None for ``recordings`` in the data folder.
         c2pa_cert, c2pa_key: PEM files that recordings and pictures are signed with, see
             ``livefake.trust.chain.brought_chain``; both or neither. None for the installation's own.
+        encoder: of H.264 streams, one of ``ENCODERS``: auto takes graphics hardware that passes its trial, or else the
+            processor.
         label_language: of the words in the picture, one of ``livefake.trust.label.WORDS``. There is no setting without.
         label_corner: where they stand: top-left, top-right, bottom-left or bottom-right.
 
@@ -90,6 +95,7 @@ class Settings:
     recordings: Path | None = None
     c2pa_cert: Path | None = None
     c2pa_key: Path | None = None
+    encoder: str = "auto"
 
     label_language: str = "en"
     label_corner: str = Corner.TOP_RIGHT.value
@@ -104,6 +110,7 @@ class Settings:
         _within("capacity", self.capacity, 1, 64)
         _within("latency_ms", self.latency_ms, 20, 2000)
         _within("bitrate", self.bitrate, 100_000, 20_000_000)
+        _one_of("encoder", self.encoder, ENCODERS)
         _one_of("label_language", self.label_language, sorted(WORDS))
         _one_of("label_corner", self.label_corner, [corner.value for corner in Corner])
         if not _TOKEN.fullmatch(self.token):
@@ -206,6 +213,7 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "data": (Path, "a folder"),
     "tls_cert": (Path, "a file"),
     "tls_key": (Path, "a file"),
+    "encoder": (str.lower, "an encoder"),
     "label_language": (str.lower, "a language"),
     "label_corner": (str.lower, "a corner"),
     "allowed_hosts": (_names, "names with commas between them"),

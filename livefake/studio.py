@@ -36,7 +36,8 @@ from livefake.swap.refine import Finisher
 from livefake.trust.consent import Output, Purpose
 from livefake.trust.gate import ConsentGate, no_ledger
 from livefake.trust.grants import GrantBook
-from livefake.trust.label import Label, Look
+from livefake.trust.label import Label
+from livefake.trust.look import Look
 from livefake.trust.mark import Watermark
 from livefake.trust.packs import check_pack
 from livefake.trust.probe import Verdict

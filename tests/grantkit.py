@@ -18,6 +18,7 @@ from livefake.resources import models_folder
 from livefake.trust.consent import Grant, Output, Purpose, sign
 from livefake.trust.enrol import draw_up
 from livefake.trust.grants import GrantBook
+from livefake.trust.handles import Handle
 from livefake.trust.keys import public_hex
 from livefake.trust.watch import Watched
 
@@ -78,6 +79,7 @@ def enter(
     days: int = 1,
     outputs: frozenset[Output] = frozenset(Output),
     face: Floats | None = None,
+    handle: Handle | None = None,
 ) -> Grant:
     """A grant in the book, with a template, that holds from ``START`` on."""
     return draw_up(
@@ -90,6 +92,7 @@ def enter(
         days=days,
         notice="notice",
         adult=True,
+        handle=handle,
     )
 
 

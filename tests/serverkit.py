@@ -29,6 +29,7 @@ from livefake.session import Others, Report, State
 from livefake.sessions import Order
 from livefake.settings import Settings
 from livefake.swap.persona import Kind, PersonaCard
+from livefake.trust.consent import Output as Shown
 from livefake.trust.seal import Sealed
 from tests.enrolkit import Cast
 
@@ -94,7 +95,8 @@ class LocalPeer:
 
     def __init__(self) -> None:
         self.source: Source = QuietSource()
-        self.sink: Sink = QuietSink()
+        self.sink: Sink | None = QuietSink()
+        self.trickled: list[str] = []
         self.closed = False
         self.offer = ""
         self._over = asyncio.Event()
@@ -112,6 +114,9 @@ class LocalPeer:
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         self.listener = listener
+
+    async def trickle(self, text: str) -> None:
+        self.trickled.append(text)
 
     async def wait_closed(self) -> None:
         await self._over.wait()
@@ -142,6 +147,12 @@ class LocalSession:
 
     async def remove(self, sink: Sink) -> None:
         self.sinks.remove(sink)
+
+    def allow(self, output: Shown) -> None:
+        del output
+
+    def disallow(self, output: Shown) -> None:
+        del output
 
     def wear(self, persona: str) -> None:
         self.persona = persona
@@ -267,6 +278,7 @@ class House:
     ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
+        self.publishers: list[LocalPeer] = []
         self.viewers: list[LocalPeer] = []
         self.clock = FakeClock()
         self.cast = Cast(folder / "data")
@@ -281,6 +293,7 @@ class House:
             sessions=self.sessions,
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),
             performer=lambda: _kept(self.performers),
+            publisher=lambda: _kept(self.publishers),
             viewer=lambda _broadcast, _sound: _kept(self.viewers),
             clock=self.clock,
             engine="none",

@@ -20,6 +20,7 @@ from livefake.resources import models_folder
 from livefake.studio import Studio
 from livefake.swap.persona import MODEL, read_card
 from livefake.trust import prober
+from livefake.trust.gate import never_shown
 from livefake.trust.grants import GrantBook
 from livefake.trust.probe import LIKE
 from tests.footage import face_difference, footage
@@ -58,7 +59,13 @@ def take(
 
 def wear(people: Studio, persona: str, frames: list[Frame]) -> list[Frame | None]:
     rig = people.rig(
-        persona, session=1, others=Others.BLUR, budget=patient_budget(), clock=monotonic, cpu_clock=monotonic
+        persona,
+        session=1,
+        others=Others.BLUR,
+        budget=patient_budget(),
+        clock=monotonic,
+        cpu_clock=monotonic,
+        record=never_shown,
     )
     shown = [rig(frame) for frame in frames]
     return [None if sealed is None else sealed.frame for sealed in shown]

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefake.errors import BadMedia
-from livefake.frame import Bytes
+from livefake.frame import Bytes, Frame
 from livefake.media.encode.coder import Format, make_coder
 from livefake.media.fragments import FragmentedWriter, boxes, plain_copy, whole_length
+from livefake.media.letterbox import fit
 from livefake.media.packet import TICKS, Packet
 from tests.footage import CLIP
 
@@ -153,3 +154,25 @@ def test_a_film_may_have_sound(tmp_path: Path) -> None:
         with av.open(str(one)) as container:
             assert len(list(container.decode(audio=0))) >= 38
         assert shown(one.read_bytes()) == UNEVEN
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 180), (1280, 720), (360, 640), (2, 500), (641 & ~1, 358)])
+def test_a_picture_of_another_size_gets_bars(width: int, height: int) -> None:
+    frame = Frame(np.full((height * 3 // 2, width), 200, np.uint8), 0, 0)
+    canvas = Frame(fit(frame, 640, 360), 0, 0)
+    assert (canvas.width, canvas.height) == (640, 360)
+    bright = canvas.y > 190
+    assert set(np.unique(canvas.y[~bright])) <= {16}
+    rows, columns = (np.flatnonzero(bright.any(axis)) for axis in (1, 0))
+    scale = min(640 / width, 360 / height)
+    assert len(rows) == pytest.approx(height * scale, abs=2)
+    assert len(columns) == pytest.approx(width * scale, abs=2)
+    assert abs(rows[0] - (359 - rows[-1])) <= 2
+    assert abs(columns[0] - (639 - columns[-1])) <= 2
+    # Colour ends where brightness does.
+    assert np.array_equal(canvas.u > 190, bright[::2, ::2])
+
+
+def test_a_picture_of_the_right_size_is_not_copied() -> None:
+    frame = Frame(planes(1), 0, 0)
+    assert fit(frame, 96, 64) is frame.i420

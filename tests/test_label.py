@@ -21,7 +21,8 @@ from livefake.errors import BadMedia, BadRequest
 from livefake.frame import Bytes, Frame
 from livefake.server import schemas
 from livefake.settings import Settings, read_settings
-from livefake.trust.label import WORDS, Corner, Label, Look
+from livefake.trust.label import Label
+from livefake.trust.look import WORDS, Corner, Look
 
 SIZES = [
     (160, 120),

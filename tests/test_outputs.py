@@ -14,6 +14,7 @@ from livefake.media.ports import Sink
 from livefake.media.sound.bus import SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.outputs import Output, OutputKind, Outputs, OutputState, Reading, Taps
+from livefake.trust.consent import Output as Shown
 
 
 class Way:
@@ -66,6 +67,12 @@ class Stage:
 
     async def remove(self, sink: Sink) -> None:
         raise AssertionError("nothing here takes raw pictures")
+
+    def allow(self, output: Shown) -> None:
+        raise AssertionError("nothing here needs a grant")
+
+    def disallow(self, output: Shown) -> None:
+        raise AssertionError("nothing here needs a grant")
 
     async def made(self, count: int) -> None:
         await self.until(lambda: len(self.ways) >= count)

@@ -31,6 +31,7 @@ from livefake.training.personal.samples import pack_swapper  # noqa: E402
 from livefake.training.personal.store import write_network  # noqa: E402
 from livefake.training.personal.weights import read_network  # noqa: E402
 from livefake.training.trainer import Trainer  # noqa: E402
+from livefake.trust.grants import GrantBook  # noqa: E402
 from tests.personalkit import PACK, some_takes, triangles  # noqa: E402
 
 SIDE = 64
@@ -76,10 +77,11 @@ def test_the_studio_opens_a_personas_own_network(pack: Path, tmp_path: Path) -> 
     # Fictional personas are worn from the program's own folder only.
     models = tmp_path / "models"
     (models / "personas").mkdir(parents=True)
-    (models / "mesh").symlink_to(models_folder() / "mesh")
-    for folder in (pack, models_folder() / "personas" / "mara"):
-        (models / "personas" / folder.name).symlink_to(folder)
-    mine = Studio(models, weights, tmp_path / "cache", issuer=1)
+    for folder in ("mesh", "demo"):
+        (models / folder).symlink_to(models_folder() / folder)
+    for persona in (pack, *(models_folder() / "personas").iterdir()):
+        (models / "personas" / persona.name).symlink_to(persona)
+    mine = Studio(models, weights, tmp_path / "cache", issuer=1, grants=GrantBook(tmp_path / "data"))
     own, general = mine.outfit("anna").finishers(), mine.outfit("mara").finishers()
     assert own.keys() == general.keys()
     side = min(own)

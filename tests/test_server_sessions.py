@@ -32,7 +32,11 @@ async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_session_opens_changes_and_ends(house: House, client: httpx.AsyncClient) -> None:
     session = await opened(house, client, others="swap")
     assert session["sdp"].startswith("v=0")
-    assert session["view_url"].startswith(f"{ORIGIN}/view/")
+    key = view_key(session)
+    assert session["view_url"] == f"{ORIGIN}/view/{key}"
+    assert session["whep_url"] == f"{ORIGIN}/whep/{key}"
+    assert session["feed_url"] == f"{ORIGIN}/ts/{key}"
+    assert list(session["outputs"]) == ["push"]
     path = f"/api/sessions/{session['id']}"
     state = (await client.get(path)).json()
     assert state["id"] == session["id"]
@@ -207,7 +211,7 @@ async def test_whep_connects_and_disconnects_a_viewer(house: House, client: http
         assert answer.headers["content-type"] == "application/sdp"
         assert answer.text.startswith("v=0")
         assert answer.headers["access-control-allow-origin"] == "*"
-        assert answer.headers["access-control-expose-headers"] == "Location"
+        assert answer.headers["access-control-expose-headers"] == "Location, ETag, Accept-Patch"
         place = answer.headers["location"]
         assert re.fullmatch(rf"/whep/{key}/[\w-]{{16}}", place)
         assert (await player.delete(place)).status_code == 204
@@ -220,7 +224,7 @@ async def test_a_browser_may_ask_whether_other_pages_can_use_whep(house: House) 
         answer = await player.options("/whep/key")
         assert answer.status_code == 204
         assert "POST" in answer.headers["access-control-allow-methods"]
-        assert answer.headers["access-control-allow-headers"] == "Content-Type, Authorization"
+        assert answer.headers["access-control-allow-headers"] == "Content-Type, Authorization, If-Match"
         assert (await player.options("/api/sessions")).status_code == 401
 
 

@@ -23,7 +23,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     from livefake.resources import models_folder
 
     chosen = settings()
-    findings = examine(models_folder(), open_weights(chosen), chosen.cache)
+    findings = examine(models_folder(), open_weights(chosen), chosen.cache, encoder=chosen.encoder)
     ready = all(finding.verdict is not Verdict.BROKEN for finding in findings)
     if as_json:
         write_json({"version": __version__, "ready": ready, "findings": [asdict(item) for item in findings]}, None)

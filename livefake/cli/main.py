@@ -21,9 +21,11 @@ from livefake.cli import (
     swap,
     train,
     verify,
+    virtualcam,
     warm,
     weights,
 )
+from livefake.cli.live import live
 from livefake.cli.serve import serve
 from livefake.errors import LivefakeError
 
@@ -38,6 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("serve")(serve)
+app.command("live")(live)
 app.command("swap")(swap.swap)
 app.command("verify")(verify.verify)
 app.command("warm")(warm.warm)
@@ -50,6 +53,7 @@ app.add_typer(issuers.app, name="issuers")
 app.add_typer(bench.app, name="bench")
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
+app.add_typer(virtualcam.app, name="virtualcam")
 
 
 def _version(wanted: bool) -> None:

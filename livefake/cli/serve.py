@@ -27,9 +27,11 @@ from livefake.errors import BadRequest, Busy, LivefakeError
 from livefake.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from livefake.server.service import Service
 
-__all__ = ["build_service", "listen", "read_certificate", "serve"]
+__all__ = ["build_service", "listen", "read_certificate", "serve", "server_config"]
 
 
 def serve(
@@ -118,18 +120,26 @@ def build_service(settings: Settings, console: Console) -> Service:
     from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos, wall
     from livefake.examiner import Examiner
+    from livefake.health import ENCODER_TRIALS
+    from livefake.media.encode.choose import Trials, choose_encoder, coders_of
     from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
     from livefake.media.sandbox import Limits
     from livefake.media.webrtc.bitrate import Bitrate
     from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
+    from livefake.media.webrtc.publisher import PublisherPeer
+    from livefake.outputs import OutputKind
     from livefake.resources import models_folder, web_folder
     from livefake.server.desk import UPLOAD_LIMIT
     from livefake.server.service import Service
     from livefake.sessions import Sessions
     from livefake.trust.grants import GrantBook
     from livefake.trust.scribe import Scribe
+    from livefake.ways.camera import camera_in
+    from livefake.ways.push import push_to
 
+    encoder = choose_encoder(settings.encoder, Trials(settings.cache / ENCODER_TRIALS))
+    coders = coders_of(encoder)
     studio, recordings = open_studio(console, settings), open_recordings(settings)
     book = GrantBook(settings.data)
     try:
@@ -147,7 +157,11 @@ def build_service(settings: Settings, console: Console) -> Service:
             latency=nanos(settings.latency_ms),
             painter=CardPainter(),
             clock=monotonic,
-            broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic),
+            broadcast=lambda: Broadcast(bitrate=bitrate, clock=monotonic, coders=coders),
+            makers={
+                OutputKind.VIRTUAL_CAMERA: camera_in(settings.cache, monotonic),
+                OutputKind.PUSH: push_to(monotonic),
+            },
             scribe=scribe,
             recordings=recordings,
             look=settings.look,
@@ -155,6 +169,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         scribe=scribe,
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
+        publisher=lambda: PublisherPeer(clock=monotonic, bitrate=bitrate),
         viewer=lambda broadcast, sound: ViewerPeer(broadcast, sound, clock=monotonic, bitrate=bitrate),
         clock=monotonic,
         engine=studio.engine,
@@ -201,9 +216,29 @@ def _run(
     import uvicorn
 
     from livefake.server.access import address
+
+    url = address(service.settings)
+
+    class Server(uvicorn.Server):
+        async def main_loop(self) -> None:
+            # Told once Ctrl-C ends the service in good order, because a script may send it right after the address.
+            console.print("livefake runs. Open this address; Ctrl-C ends it.")
+            # The one line on standard output, so that a script can read it.
+            typer.echo(url)
+            if open_browser:
+                webbrowser.open(url)
+            await super().main_loop()
+
+    asyncio.run(Server(server_config(service, certificate)).serve(sockets=[listener]))
+
+
+def server_config(service: Service, certificate: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """How uvicorn serves a service, over HTTPS with a certificate."""
+    import uvicorn
+
     from livefake.server.app import build_app
 
-    config = uvicorn.Config(
+    return uvicorn.Config(
         build_app(service),
         # Its access log would write view keys and the token; livefake.server.middleware writes its own lines.
         access_log=False,
@@ -217,16 +252,3 @@ def _run(
         timeout_graceful_shutdown=1,
         ssl_context_factory=None if certificate is None else lambda _config, _default: certificate,
     )
-    url = address(service.settings)
-
-    class Server(uvicorn.Server):
-        async def main_loop(self) -> None:
-            # Told once Ctrl-C ends the service in good order, because a script may send it right after the address.
-            console.print("livefake runs. Open this address; Ctrl-C ends it.")
-            # The one line on standard output, so that a script can read it.
-            typer.echo(url)
-            if open_browser:
-                webbrowser.open(url)
-            await super().main_loop()
-
-    asyncio.run(Server(config).serve(sockets=[listener]))

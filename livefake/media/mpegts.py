@@ -6,19 +6,15 @@ tables come ten times a second, nothing is held back, and the sound goes out as 
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator
-from fractions import Fraction
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import av
-from av.audio.stream import AudioStream
 
-from livefake.frame import RTP_CLOCK
 from livefake.media.encode.feed import Encoded, Feed
-from livefake.media.encode.stretch import Stretch
-from livefake.media.sound.bus import RATE, Chunk, SoundTap
-from livefake.media.sound.line import Line
+from livefake.media.muxer import Muxer
+from livefake.media.outbox import Outbox
+from livefake.media.sound.bus import Chunk, SoundTap
 
 __all__ = ["CONTENT_TYPE", "TsMuxer", "transport_stream"]
 
@@ -31,28 +27,6 @@ _OPTIONS: Final = {
     # Interleaving by the muxer would hold pictures back until sound has come, and there may be none.
     "max_interleave_delta": "1",
 }
-_LEAD: Final = RTP_CLOCK.denominator
-"""Ticks in front of the first picture, so that sound that belongs before it has a time too."""
-_SOUND_BITS: Final = 128_000
-
-
-class _Sink(io.RawIOBase):
-    """Where the muxer writes; emptied after each packet."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def empty(self) -> bytes:
-        parts, self._parts = self._parts, []
-        return b"".join(parts)
 
 
 class TsMuxer:
@@ -63,41 +37,23 @@ class TsMuxer:
     """
 
     def __init__(self, *, sound: bool) -> None:
-        self._sink = _Sink()
+        self._sink = Outbox()
         self._container = av.open(self._sink, "w", format="mpegts", options=_OPTIONS)
-        self._video = self._container.add_mux_stream("h264", rate=30, width=1280, height=720)
-        self._video.time_base = RTP_CLOCK
-        self._audio: AudioStream | None = None
-        if sound:
-            self._audio = self._container.add_stream("aac", rate=RATE)
-            self._audio.layout = "stereo"
-            self._audio.bit_rate = _SOUND_BITS
-            self._audio.time_base = Fraction(1, RATE)
-        self._first: int | None = None
-        self._stretch = Stretch()
-        self._line = Line()
+        self._muxer = Muxer(self._container, sound=sound)
 
     @property
     def sound(self) -> bool:
         """Whether the stream has sound."""
-        return self._audio is not None
+        return self._muxer.sound
 
     def picture(self, picture: Encoded) -> bytes:
         """Append a picture; the bytes to send."""
-        if self._first is None:
-            self._first = picture.ticks - _LEAD
-        self._stretch.see(picture.ticks, picture.arrived)
-        packet: av.Packet[Any] = av.Packet(picture.data)
-        packet.stream = self._video
-        packet.pts = packet.dts = picture.ticks - self._first
-        packet.time_base = RTP_CLOCK
-        packet.is_keyframe = picture.key
-        self._container.mux(packet)
+        self._muxer.picture(picture)
         return self._sink.empty()
 
     def due(self, chunk: Chunk, shown: Encoded) -> bool:
         """Whether the picture that a chunk belongs to has been sent."""
-        return chunk.arrived <= shown.arrived
+        return self._muxer.due(chunk, shown)
 
     def chunk(self, chunk: Chunk) -> bytes:
         """Append sound, after at least one picture; the bytes to send. What lies before the start is left out.
@@ -105,16 +61,7 @@ class TsMuxer:
         Raises:
             ValueError: the stream has no sound.
         """
-        if self._audio is None:
-            raise ValueError("this transport stream was opened without sound")
-        ticks = self._stretch.ticks(chunk.arrived)
-        if ticks is None or self._first is None or ticks < self._first:
-            return b""
-        frame = self._line.place(chunk, (ticks - self._first) * RATE // RTP_CLOCK.denominator)
-        if frame is None:
-            return b""
-        for packet in self._audio.encode(frame):
-            self._container.mux(packet)
+        self._muxer.chunk(chunk)
         return self._sink.empty()
 
     def close(self) -> None:

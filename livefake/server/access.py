@@ -28,25 +28,44 @@ from livefake.server.plain import STYLE_PATH
 from livefake.server.problems import Problem
 from livefake.settings import Settings
 
-__all__ = ["AccessGuard", "Asked", "Door", "address"]
+__all__ = ["AccessGuard", "Asked", "Door", "address", "cookie_name", "is_for_other_sites", "needs_token"]
 
 _OPEN: Final = re.compile(
-    rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/ts/[^/]+|/whep/[^/]+(/[^/]+)?"
+    rf"/healthz|{re.escape(STYLE_PATH)}|/static/.*|/view/[^/]+|/ts/[^/]+|/whep/[^/]+(/[^/]+)?|/whip(/[^/]+)?"
     r"|/enrol/[^/]+|/api/enrol/[^/]+(/[^/]+(/signature)?)?"
     r"|/grant/[^/]+|/api/grant/[^/]+(/export|/revocation)?"
 )
 """Paths that need no token. For a view, WHEP or feed address, an invitation and a subject's own link, the unguessable
-key in it is the permission."""
+key in it is the permission; WHIP asks for a stream key in place of the token."""
+
+_FOREIGN: Final = re.compile(r"/whep/.*|/whip(/.*)?")
+"""Paths that pages of other sites may use: no cookie opens them, only a key that such a page was given."""
 
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _WILDCARDS: Final = frozenset({"0.0.0.0", "::"})
 
 
+def is_for_other_sites(path: str) -> bool:
+    """Whether pages of other sites may use a path."""
+    return _FOREIGN.fullmatch(path) is not None
+
+
 def address(settings: Settings) -> str:
     """The address to open in a browser, token included. To be shown to the person who started livefake only."""
     host = "127.0.0.1" if settings.host in _WILDCARDS else _as_in_url(settings.host)
     return f"{settings.scheme}://{host}:{settings.port}/?token={settings.token}"
+
+
+def needs_token(path: str) -> bool:
+    """Whether nobody without the token gets an answer there."""
+    return _OPEN.fullmatch(path) is None
+
+
+def cookie_name(port: int) -> str:
+    """The name of the cookie that holds the token."""
+    # Cookies do not tell ports apart: two services on one computer need two names.
+    return f"livefake-{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +92,7 @@ class Door:
         self._default_port = "443" if settings.scheme == "https" else "80"
         # A cookie that was set over HTTPS never travels without it.
         self._secure = "; Secure" if settings.scheme == "https" else ""
-        # Cookies do not tell ports apart: two services on one computer need two names.
-        self.cookie = f"livefake-{settings.port}"
+        self.cookie = cookie_name(settings.port)
 
     def knows_host(self, host: str) -> bool:
         """Whether a Host header names this service."""
@@ -103,11 +121,11 @@ class Door:
                 "This address does not belong to livefake.",
                 "Open the address that livefake printed in the terminal, or start it with --allow-host and this name.",
             )
-        if not (asked.method in _SAFE or asked.path.startswith("/whep/") or _from_own_page(asked.host, asked.headers)):
+        if not (asked.method in _SAFE or is_for_other_sites(asked.path) or _from_own_page(asked.host, asked.headers)):
             return Problem(
                 403, "The request came from a page of another site.", "Use the page that livefake itself shows."
             )
-        if not _OPEN.fullmatch(asked.path) and not self._has_token(asked.headers):
+        if needs_token(asked.path) and not self._has_token(asked.headers):
             return Problem(
                 401,
                 "This page opens only with the token that livefake made when it started.",

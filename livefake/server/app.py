@@ -17,10 +17,25 @@ from livefake import __version__
 from livefake.media.recordings import Recordings
 from livefake.server.access import AccessGuard, Door
 from livefake.server.desk import UPLOAD_LIMIT
+from livefake.server.interface import Application
 from livefake.server.limits import Allowance, Limits, RateLimit, Rule
 from livefake.server.middleware import BodyLimit, RequestLog, SecurityHeaders
 from livefake.server.problems import HANDLERS
-from livefake.server.routes import about, enrol, feed, grant, keep, outputs, pages, people, sessions, verify, whep
+from livefake.server.routes import (
+    about,
+    enrol,
+    feed,
+    grant,
+    keep,
+    keys,
+    outputs,
+    pages,
+    people,
+    sessions,
+    verify,
+    whep,
+    whip,
+)
 from livefake.server.service import Service
 
 __all__ = ["GRACE", "LIMITS", "build_app"]
@@ -37,8 +52,16 @@ LIMITS: Final = (
     # Its page asks four times a second how it goes.
     Rule(re.compile("/(api/)?enrol/.*"), Allowance(8, 40), Allowance(30, 120)),
     Rule(re.compile("/(api/)?grant/.*"), Allowance(1, 20), Allowance(5, 60)),
+    # A program that comes back after an error does so every few seconds; each try may cost a connection.
+    Rule(re.compile("/whip(/.*)?"), Allowance(2, 20), Allowance(10, 60), frozenset({"POST", "PATCH", "DELETE"})),
     # Looking at a file takes seconds of a core that live sessions need too.
     Rule(re.compile(re.escape(verify.PATH)), Allowance(0.2, 6), Allowance(0.4, 12), frozenset({"POST"})),
+    # Negotiating a connection costs sockets and a key, whether or not a place is free in the end.
+    Rule(re.compile("/api/sessions"), Allowance(0.5, 10), Allowance(1, 20), frozenset({"POST"})),
+    Rule(re.compile("/api/invitations"), Allowance(0.2, 10), Allowance(0.4, 20), frozenset({"POST"})),
+    # All viewers of a session may sit behind one address, and come at once when a link is shared.
+    Rule(re.compile("/whep/.*"), Allowance(4, 64), Allowance(16, 128), frozenset({"POST", "DELETE"})),
+    Rule(re.compile("/(ts|view)/.*"), Allowance(4, 64), Allowance(16, 128)),
 )
 """How often addresses may be asked that need no token or cost much. What is guessed counts as well as what is right."""
 
@@ -60,6 +83,7 @@ def build_app(service: Service) -> FastAPI:
         recovery = asyncio.create_task(_recover(service.recordings))
         yield
         await asyncio.gather(service.rooms.close(GRACE), service.people.enrolments.close(GRACE))
+        await service.publishers.close()
         service.desk.close()
         if service.scribe is not None:
             await asyncio.to_thread(service.scribe.close, GRACE)
@@ -67,7 +91,8 @@ def build_app(service: Service) -> FastAPI:
             await asyncio.to_thread(service.recordings.settle, _SIGNING)
         await recovery
 
-    app = FastAPI(
+    app = Application(
+        port=service.settings.port,
         title="livefake",
         description="Real-time face swap for your webcam, on your own machine: consented, labelled and marked.",
         version=__version__,
@@ -89,7 +114,7 @@ def build_app(service: Service) -> FastAPI:
     app.state.service = service
     for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
-    for module in (about, sessions, outputs, keep, verify, whep, feed, people, enrol, grant, pages):
+    for module in (about, sessions, outputs, keep, verify, keys, whip, whep, feed, people, enrol, grant, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=service.web))
     return app

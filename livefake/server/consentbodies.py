@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StringConstraints
 
@@ -33,11 +33,16 @@ __all__ = [
 ]
 
 
+def _repeatable(schema: dict[str, Any]) -> None:
+    """What is named twice counts once, so the description must not forbid it."""
+    schema.pop("uniqueItems", None)
+
+
 class Scope(Asked):
     """What a grant is to allow."""
 
-    purposes: frozenset[Purpose] = Field(min_length=1)
-    outputs: frozenset[Output]
+    purposes: frozenset[Purpose] = Field(min_length=1, json_schema_extra=_repeatable)
+    outputs: frozenset[Output] = Field(json_schema_extra=_repeatable)
     days: int = Field(ge=1, le=LONGEST_DAYS)
 
     def ask(self) -> Ask:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from livefake.clock import Clock, milliseconds
 from livefake.errors import TooLarge
+from livefake.server.access import is_for_other_sites
 from livefake.server.problems import INTERNAL, problem_of
 
 __all__ = ["BODY_LIMIT", "CONTENT_SECURITY_POLICY", "BodyLimit", "RequestLog", "SecurityHeaders"]
@@ -51,7 +52,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class SecurityHeaders:
-    """Adds the headers that keep the pages to themselves, and lets players of other sites use WHEP addresses."""
+    """Adds the headers that keep the pages to themselves, and lets other sites use WHIP and WHEP addresses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -66,9 +67,9 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
-                if path.startswith("/whep/"):
+                if is_for_other_sites(path):
                     headers["Access-Control-Allow-Origin"] = "*"
-                    headers["Access-Control-Expose-Headers"] = "Location"
+                    headers["Access-Control-Expose-Headers"] = "Location, ETag, Accept-Patch"
                 # Files may be kept and asked for again with their ETag; everything else is of this moment.
                 headers["Cache-Control"] = "no-cache" if path.startswith(("/static/", "/demo/")) else "no-store"
             await send(message)
@@ -170,7 +171,8 @@ def _route(scope: Scope) -> str:
 
 def _announces_more(scope: Scope, limit: int) -> bool:
     length = Headers(scope=scope).get("content-length", "0")
-    return not length.isdecimal() or int(length) > limit
+    # Python refuses to read numbers of thousands of digits.
+    return not length.isdecimal() or len(length.lstrip("0")) > len(str(limit)) or int(length[-18:]) > limit
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

@@ -40,6 +40,14 @@ class Port(Protocol):
 class ViewerPort(Port, Protocol):
     """A WebRTC connection that carries finished pictures to one viewer."""
 
+    async def trickle(self, text: str) -> None:
+        """Take ICE candidates that came after the offer.
+
+        Raises:
+            BadRequest: they cannot be read or used.
+        """
+        ...
+
 
 class SubjectPort(Port, Protocol):
     """A WebRTC connection that brings camera and microphone of a person who is asked for consent."""
@@ -52,10 +60,10 @@ class SubjectPort(Port, Protocol):
 
 
 class PerformerPort(ViewerPort, Protocol):
-    """A WebRTC connection that brings the camera and takes the pictures back."""
+    """A connection that brings the camera, and takes the pictures back if it can."""
 
     @property
-    def sink(self) -> Sink: ...
+    def sink(self) -> Sink | None: ...
 
     @property
     def source(self) -> Source: ...

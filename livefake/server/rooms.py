@@ -28,10 +28,16 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class Room:
-    """One session with its performer's connection and its viewers'."""
+    """One session with its performer's connection and its viewers'.
+
+    Attributes:
+        entry: the session.
+        empty: set when it has ended and everybody is disconnected.
+    """
 
     def __init__(self, entry: OpenSession, performer: PerformerPort) -> None:
         self.entry = entry
+        self.empty = asyncio.Event()
         self._performer = performer
         self._viewers: dict[str, ViewerPort] = {}
         self._waiting: set[asyncio.Task[None]] = set()
@@ -96,6 +102,18 @@ class Room:
         """Whether that viewer is connected."""
         return name in self._viewers
 
+    async def trickle(self, fragment: str, viewer: str | None = None) -> None:
+        """Hand on ICE candidates that came after an offer: a viewer's, or else the performer's.
+
+        Raises:
+            BadRequest: they cannot be read or used.
+            NotFound: there is no such viewer.
+        """
+        end = self._performer if viewer is None else self._viewers.get(viewer)
+        if end is None:
+            raise NotFound("This viewer has left.")
+        await end.trickle(fragment)
+
     async def _wait_for(self, name: str, viewer: ViewerPort) -> None:
         await viewer.wait_closed()
         await self.dismiss(name)
@@ -156,10 +174,20 @@ class Rooms:
         return total
 
     async def open(self, offer: str, order: Order) -> tuple[OpenSession, str]:
+        """Connect a performer's browser and start a session; see ``host``."""
+        room, answer = await self.host(self._performer, offer, order)
+        return room.entry, answer
+
+    async def host(self, connect: Callable[[], PerformerPort], offer: str, order: Order) -> tuple[Room, str]:
         """Connect a performer and start a session; when any step fails nothing stays open.
 
+        Args:
+            connect: makes an unconnected peer.
+            offer: the performer's SDP offer.
+            order: what the session does.
+
         Returns:
-            The session and the SDP answer.
+            The session's room and the SDP answer.
 
         Raises:
             Busy: every place is taken, or the service is closing.
@@ -175,12 +203,13 @@ class Rooms:
         self._opening += 1
         try:
             async with AsyncExitStack() as undo:
-                peer = self._performer()
+                peer = connect()
                 undo.push_async_callback(peer.close)
                 answer = await peer.accept(offer)
                 entry = await self._sessions.open(order, peer.source)
                 undo.push_async_callback(self._end, entry.id)
-                entry.session.add(peer.sink)
+                if peer.sink is not None:
+                    entry.session.add(peer.sink)
                 entry.sound.present = peer.has_microphone
                 peer.hear(entry.sound.put)
                 room = self._rooms[entry.id] = Room(entry, peer)
@@ -190,7 +219,12 @@ class Rooms:
                 undo.pop_all()
         finally:
             self._opening -= 1
-        return entry, answer
+        return room, answer
+
+    async def end(self, room: Room) -> None:
+        """End a session and return when everybody is disconnected; one that has ended is left alone."""
+        await self._end(room.entry.id)
+        await room.empty.wait()
 
     async def watch(self, key: str, offer: str) -> tuple[str, str]:
         """Connect a viewer to the session with that view key; returns the viewer's id and the SDP answer.
@@ -212,6 +246,15 @@ class Rooms:
         if not room.has(viewer):
             raise NotFound("This viewer has already left.")
         await room.dismiss(viewer)
+
+    async def trickle(self, key: str, viewer: str, fragment: str) -> None:
+        """Hand on a viewer's ICE candidates that came after the offer.
+
+        Raises:
+            BadRequest: they cannot be read or used.
+            NotFound: there is no such session or viewer.
+        """
+        await self._room(key).trickle(fragment, viewer)
 
     def tap(self, key: str, name: str) -> tuple[Feed, SoundTap | None]:
         """Picture and sound of the session with that view key, for a reader that is no browser.
@@ -270,6 +313,7 @@ class Rooms:
             report = room.entry.session.report()
             self._past.update(report.frames)
             self._past_reads.update(report.mark.counts())
+            room.empty.set()
             _LOG.info("Session %d closed.", number)
 
     async def _end(self, id: str) -> None:

@@ -16,27 +16,14 @@ from livefake.server.ports import OpenSession
 from livefake.server.soundbodies import SoundChange, SoundState
 from livefake.session import Others, State
 from livefake.swap.persona import PersonaCard
-from livefake.trust.provenance import State as ProvenanceState
-from livefake.trust.verifier import Question, Verdict
-from livefake.trust.verifier import Report as VerifierReport
 
 __all__ = [
-    "AnswerText",
     "Asked",
     "Consent",
     "Costs",
-    "Examined",
-    "FoundGrant",
-    "FoundIssuer",
-    "FoundMark",
-    "FoundMatch",
-    "FoundPlaces",
-    "FoundProvenance",
-    "FoundSession",
     "Frames",
     "Health",
     "MarkCounts",
-    "MatchedPlaces",
     "NoticeText",
     "Offer",
     "Opened",
@@ -136,12 +123,19 @@ class Offer(Asked):
 
 
 class Opened(Told):
-    """A session that has started; whoever has ``view_url`` can watch it."""
+    """A session that has started; whoever has one of its addresses can watch it.
+
+    ``view_url`` is a page with the picture alone, ``whep_url`` is for players that speak WHEP, ``feed_url`` is a
+    transport stream; ``outputs`` are the kinds that can be added.
+    """
 
     id: str
     sdp: str
     view_url: str
+    whep_url: str
+    feed_url: str
     persona: str
+    outputs: tuple[OutputKind, ...]
 
 
 class SessionChange(Asked):
@@ -289,101 +283,3 @@ class OutputEntry(Told):
     def of(cls, report: OutputReport) -> OutputEntry:
         """The report as the page shows it."""
         return cls(**asdict(report))
-
-
-class AnswerText(Told):
-    """One of the verifier's answers; ``verdict`` is alarm where something should be so and is not."""
-
-    question: Question
-    verdict: Verdict
-    sentence: str
-
-
-class FoundIssuer(Told):
-    """Whose mark it says it is; ``number`` has six hexadecimal digits."""
-
-    number: str
-    known: bool
-    name: str | None
-
-
-class FoundPlaces(Told):
-    """In how many places of a clip the mark was looked for, and found."""
-
-    looked_at: int
-    marked: int
-
-
-class FoundMark(Told):
-    """The invisible mark; ``score`` says how far its pilots stood out, in standard deviations."""
-
-    present: bool
-    payload: str | None
-    issuer: FoundIssuer | None
-    session: int | None
-    score: float
-    frames: int
-    places: FoundPlaces
-    mirrored: bool
-    scale: float | None
-    rotation: float | None
-
-
-class FoundSession(Told):
-    """What the ledger has about the session; times in UTC (RFC 3339)."""
-
-    number: int
-    started: str
-    ended: str | None
-    persona_kind: str
-
-
-class MatchedPlaces(Told):
-    """How many places of a clip were compared with the ledger, and fit."""
-
-    compared: int
-    fitting: int
-
-
-class FoundMatch(Told):
-    """How near the picture comes to what the ledger recorded: bits of 64 that differ, and the most that may."""
-
-    fits: bool
-    distance: int
-    limit: int
-    places: MatchedPlaces
-    at: str
-
-
-class FoundGrant(Told):
-    """Whether a real person's face was worn, and whether their grant held then; null where that cannot be told."""
-
-    needed: bool
-    valid_then: bool | None
-
-
-class FoundProvenance(Told):
-    """What the file's signed statement says (C2PA)."""
-
-    state: ProvenanceState
-    signer: str | None
-    reason: str
-    session: int | None
-    actions: tuple[str, ...]
-
-
-class Examined(Told):
-    """What can be said about a file."""
-
-    summary: str
-    answers: tuple[AnswerText, ...]
-    mark: FoundMark
-    session: FoundSession | None
-    fingerprint: FoundMatch | None
-    grant: FoundGrant | None
-    c2pa: FoundProvenance
-
-    @classmethod
-    def of(cls, found: VerifierReport) -> Examined:
-        """The verifier's report."""
-        return cls.model_validate(found.document())

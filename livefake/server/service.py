@@ -18,6 +18,7 @@ from livefake.server.desk import Desk, Examine
 from livefake.server.notice import NOTICE, Notice
 from livefake.server.people import People
 from livefake.server.ports import PerformerPort, SessionBook, ViewerPort
+from livefake.server.publishers import Publishers
 from livefake.server.rooms import Rooms
 from livefake.settings import Settings
 from livefake.swap.persona import PersonaCard
@@ -35,6 +36,7 @@ class Service:
         sessions: the sessions, without their connections.
         personas: what can be worn.
         performer: makes an unconnected peer for a performer.
+        publisher: makes an unconnected peer for a program that publishes a camera.
         viewer: makes an unconnected peer for a viewer of the pictures and the sound it is given.
         clock: the service's monotonic clock.
         engine: what runs the networks, for people.
@@ -46,6 +48,7 @@ class Service:
         scribe: writes the ledger; None where none is kept, and then no real person's face is shown.
         recordings: where pictures are kept; None where nothing can be kept.
         rooms: the open sessions with their connections.
+        publishers: stream keys, and what is published with them.
         desk: takes files that somebody wants to be examined.
     """
 
@@ -53,6 +56,7 @@ class Service:
     sessions: SessionBook
     personas: tuple[PersonaCard, ...]
     performer: Callable[[], PerformerPort]
+    publisher: Callable[[], PerformerPort]
     viewer: Callable[[Broadcast, SoundBus], ViewerPort]
     clock: Clock
     engine: str
@@ -64,10 +68,13 @@ class Service:
     scribe: Scribe | None = None
     recordings: Recordings | None = None
     rooms: Rooms = field(init=False)
+    publishers: Publishers = field(init=False)
     desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rooms", Rooms(self.sessions, performer=self.performer, viewer=self.viewer))
+        rooms = Rooms(self.sessions, performer=self.performer, viewer=self.viewer)
+        object.__setattr__(self, "rooms", rooms)
+        object.__setattr__(self, "publishers", Publishers(rooms, connect=self.publisher, clock=self.clock))
         object.__setattr__(self, "desk", Desk(self.examine))
 
     @property

@@ -283,6 +283,8 @@ def _read_points(card: PersonaCard, name: str) -> Floats:
         raise BadPersona(
             f"{name} of {card.id} should be ({POINTS}, 3) finite float32, got {points.dtype} {points.shape}."
         )
+    if np.abs(points).max() > 2 * _LARGEST:
+        raise BadPersona(f"{name} of {card.id} should be pixels near its picture, got {np.abs(points).max():.3g}.")
     return np.asarray(points, np.float32)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from livefake.errors import LivefakeError
+from livefake.trust.durable import write_durably
 from livefake.trust.issuer import issuer_number
 from livefake.trust.keys import secret_file
 
@@ -96,11 +97,14 @@ def own_chain(data: Path, *, now: float) -> Chain:
         raise LivefakeError(f"The signing key {path} is damaged: {_reason(error)}.", _AWAY) from error
     chain.check(now)
     root = path.with_name("root.pem")
-    if not root.exists():
-        try:
-            root.write_text(chain.anchors, "ascii")
-        except OSError as error:
-            raise LivefakeError(f"{root} cannot be written: {error.strerror}.", "Make room for it.") from error
+    anchors = chain.anchors.encode("ascii")
+    try:
+        if not root.exists() or root.read_bytes() != anchors:
+            write_durably(root, anchors)
+            # Nothing in it is secret.
+            root.chmod(0o644)
+    except OSError as error:
+        raise LivefakeError(f"{root} cannot be written: {error.strerror}.", "Make room for it.") from error
     return chain
 
 

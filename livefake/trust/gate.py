@@ -56,6 +56,14 @@ class ConsentGate:
         """What the grant must cover now, the output that the gate was made for first."""
         return self._outputs
 
+    def check(self, output: Output) -> None:
+        """Look at once whether the grant covers an output.
+
+        Raises:
+            ConsentError: it does not.
+        """
+        self._book.check(self._grant, now=self._wall(), purpose=Purpose.WEAR, output=output)
+
     def also(self, output: Output) -> None:
         """From the next decision on, the grant must cover this output too."""
         if output not in self._outputs:
@@ -74,7 +82,7 @@ class ConsentGate:
         if not self._ended and (self._decided is None or abs(frame.arrived - self._decided) >= _PACE):
             try:
                 for output in self._outputs:
-                    self._book.check(self._grant, now=self._wall(), purpose=Purpose.WEAR, output=output)
+                    self.check(output)
             except LivefakeError as error:
                 self._ended = error.problem
             # Only a decision that came about lets the frames of the next second pass.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import secrets
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Final
 
 from livefake.errors import Busy, ConsentError, LivefakeError, NotFound
 from livefake.trust.consent import Output, Purpose
+from livefake.trust.durable import make_folder, write_durably
 
 __all__ = ["LIFE", "LONGEST_DAYS", "MOST", "TRIES", "Ask", "Invite", "InviteBook"]
 
@@ -188,12 +188,9 @@ class InviteBook:
                 "tries": invite.tries,
             }
         )
-        half = path.with_suffix(".part")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-            half.replace(path)
+            make_folder(self._folder)
+            write_durably(path, text.encode())
         except OSError as error:
             raise LivefakeError(
                 f"The invitation cannot be kept in {self._folder}: {error.strerror}.",

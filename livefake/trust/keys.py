@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livefake.errors import LivefakeError
-from livefake.trust.durable import sync_folder
+from livefake.trust.durable import sync_folder, write_durably
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,14 +35,14 @@ def secret_file(path: Path, make: Callable[[], bytes], what: str) -> bytes:
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # A temporary file has the mode 0600, and so has its link.
-            with tempfile.NamedTemporaryFile(dir=path.parent) as fresh:
-                fresh.write(make())
-                fresh.flush()
+            half = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+            try:
                 # What the key signs or encrypts outlives a power failure, so the key must too.
-                os.fsync(fresh.fileno())
+                write_durably(half, make())
                 with suppress(FileExistsError):
-                    os.link(fresh.name, path)
+                    os.link(half, path)
+            finally:
+                half.unlink(missing_ok=True)
             sync_folder(path.parent)
     except OSError as error:
         raise LivefakeError(

@@ -6,10 +6,8 @@ a mark that is recognised at once and suggests the top right). Drawn straight in
 
 from __future__ import annotations
 
-import enum
 import math
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 import cv2
@@ -17,19 +15,9 @@ import numpy as np
 
 from livefake.errors import BadMedia, BadRequest
 from livefake.frame import Box, Bytes, Floats, Frame
+from livefake.trust.look import WORDS, Corner
 
-__all__ = ["WORDS", "Corner", "Label", "Look"]
-
-WORDS: Final = MappingProxyType(
-    {
-        "en": "AI-MODIFIED",
-        "de": "KI-VERÄNDERT",
-        "es": "MODIFICADO CON IA",
-        "fr": "MODIFIÉ PAR IA",
-        "zh": "AI修改",
-    }
-)
-"""The label by language (ISO 639-1)."""
+__all__ = ["Label"]
 
 _CAP_SHARE: Final = 0.055  # of the short side; the law's 5 % and some room for soft edges
 _MARGIN_SHARE: Final = 0.03
@@ -47,28 +35,6 @@ _WEIGHT: Final = 600
 _OVERSAMPLING: Final = 4
 _CAP_PER_SIZE: Final = 0.7  # of the built-in font, near enough; the drawn letters are measured
 _GREY: Final = 128.0
-
-
-class Corner(enum.Enum):
-    """Where in the picture."""
-
-    TOP_LEFT = "top-left"
-    TOP_RIGHT = "top-right"
-    BOTTOM_LEFT = "bottom-left"
-    BOTTOM_RIGHT = "bottom-right"
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the label is written.
-
-    Attributes:
-        corner: where it stands.
-        language: of its words, ISO 639-1.
-    """
-
-    corner: Corner = Corner.TOP_RIGHT
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

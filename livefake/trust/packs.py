@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from livefake.errors import BadPersona, ConsentError
 from livefake.swap.persona import Kind, PersonaCard, read_card
+from livefake.trust.durable import write_durably
 from livefake.trust.keys import public_hex, signed_by
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def sign_pack(folder: Path, key: Ed25519PrivateKey) -> PersonaCard:
         # A name at the end of the file would belong to its last table.
         at = table.start() if table else len(text)
         head = text[:at].rstrip()
-        path.write_text(f'{head}\nsignature = "{value}"\n\n{text[at:]}', "utf-8")
+        write_durably(path, f'{head}\nsignature = "{value}"\n\n{text[at:]}'.encode())
     except OSError as error:
         raise BadPersona(f"The pack {folder} cannot be signed: {error}.") from error
     signed = read_card(folder)

@@ -8,6 +8,7 @@ personas that come with livefake, who do not exist.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +19,7 @@ import numpy as np
 
 from livefake.faces.identity import LENGTH
 from livefake.frame import Floats
+from livefake.trust.durable import write_durably
 from livefake.trust.keys import public_hex, signed_by
 from livefake.trust.probe import Verdict
 from livefake.trust.rehearsal import Sight
@@ -86,18 +88,14 @@ class VerdictStore:
         row: Floats = np.full((1, LENGTH), sight.pictures, np.float32)
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"{_name(content, None, {})}.npy"
-            half = path.with_suffix(".part")
-            with half.open("wb") as file:
-                np.save(file, np.concatenate([sight.embeddings, row]))
-            half.replace(path)
+            file = io.BytesIO()
+            np.save(file, np.concatenate([sight.embeddings, row]))
+            write_durably(self._folder / f"{_name(content, None, {})}.npy", file.getvalue())
 
     def _write(self, name: str, content: bytes) -> None:
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            half = self._folder / f".{name}.part"
-            half.write_bytes(content)
-            half.replace(self._folder / name)
+            write_durably(self._folder / name, content)
 
 
 def _name(content: str, grant: str | None, templates: Mapping[str, str]) -> str:

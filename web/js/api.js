@@ -45,7 +45,31 @@ import { Trouble } from "./trouble.js";
  * @property {Others} others
  * @property {number} tone Skin tone: 0 the performer's, 1 the persona's.
  */
-/** @typedef {{id: string, sdp: string, view_url: string, persona: string}} SessionAnswer */
+/** @typedef {"push" | "virtual-camera" | "recording"} OutputKind */
+/**
+ * @typedef {object} SessionAnswer
+ * @property {string} id
+ * @property {string} sdp
+ * @property {string} view_url A page with the picture alone.
+ * @property {string} whep_url For players that speak WHEP.
+ * @property {string} feed_url A transport stream.
+ * @property {string} persona
+ * @property {OutputKind[]} outputs What can be added.
+ */
+/**
+ * @typedef {object} OutputEntry
+ * @property {string} id
+ * @property {OutputKind} kind
+ * @property {string} place Where the pictures go, for people.
+ * @property {"starting" | "running" | "waiting" | "stopped"} state
+ * @property {number} frames
+ * @property {number} dropped
+ * @property {number} fps
+ * @property {number} bitrate Bits a second.
+ * @property {number} delay_ms
+ * @property {number} restarts
+ * @property {string} problem
+ */
 /** @typedef {{persona?: string, others?: Others, tone?: number, resume?: true, sound?: {muted?: boolean, offset_ms?: number}}} SessionChange */
 /** @typedef {"train" | "wear"} Purpose */
 /** @typedef {"live" | "recording" | "virtual-camera" | "file"} Output */
@@ -144,6 +168,32 @@ export const recordSession = (id, on) => json(on ? "POST" : "DELETE", `${session
  */
 export async function takeSnapshot(id) {
   return (await send("POST", `${sessionPath(id)}/snapshot`)).blob();
+}
+
+/**
+ * How every output of a session is doing.
+ * @param {string} id
+ * @returns {Promise<OutputEntry[]>}
+ */
+export const getOutputs = (id) => json("GET", `${sessionPath(id)}/outputs`);
+
+/**
+ * Start an output.
+ * @param {string} id
+ * @param {OutputKind} kind
+ * @param {string} target An address, a name, or nothing, as the kind needs it.
+ * @returns {Promise<OutputEntry>}
+ */
+export const addOutput = (id, kind, target) => json("POST", `${sessionPath(id)}/outputs`, { kind, target });
+
+/**
+ * End an output.
+ * @param {string} id
+ * @param {string} output
+ * @returns {Promise<void>}
+ */
+export async function removeOutput(id, output) {
+  await send("DELETE", `${sessionPath(id)}/outputs/${encodeURIComponent(output)}`);
 }
 
 /**

@@ -3,7 +3,9 @@
  * @module live
  */
 
+import { Arrangement } from "./arrange.js";
 import { Keeper } from "./keep.js";
+import { OutputsPanel } from "./outputs.js";
 import { PersonaPicker } from "./personas.js";
 import { WORDS, clock, pictureVisible } from "./phases.js";
 import { SoundControls } from "./sound.js";
@@ -26,9 +28,8 @@ import { fillRows, find, say } from "./ui.js";
  * @property {(sound: import("./sound.js").SoundChange) => void} onSound
  * @property {(on: boolean) => Promise<void>} onRecord
  * @property {() => Promise<void>} onSnapshot
+ * @property {(look: Partial<import("./settings.js").Look>) => void} onLook
  */
-
-const COPIED_MS = 2000;
 
 /** @type {ReadonlyArray<[keyof import("./meter.js").DelayParts, string]>} */
 const PARTS = [
@@ -51,6 +52,8 @@ export class LiveScreen {
     this.tone = find("live-tone", HTMLInputElement);
     this.keeper = new Keeper(listener);
     this.sound = new SoundControls(listener.onSound);
+    this.outputs = new OutputsPanel(listener.onLook);
+    this.arrangement = new Arrangement(listener.onLook);
     this.picker = new PersonaPicker(find("live-personas", HTMLElement), "live-persona", listener.onPersona);
 
     this.others.addEventListener("change", () => listener.onOthers(/** @type {Others} */ (this.others.value)));
@@ -60,7 +63,6 @@ export class LiveScreen {
     onClick("again", listener.onAgain);
     onClick("resume", listener.onResume);
     onClick("full", () => this.#fullScreen());
-    onClick("copy", () => this.#copy());
     find("full", HTMLElement).hidden = !(
       "requestFullscreen" in this.stage || "webkitEnterFullscreen" in this.videos.remote
     );
@@ -88,7 +90,8 @@ export class LiveScreen {
     say(find("local-caption", HTMLElement), own);
     this.choose(settings);
     this.sound.begin(source.sound ?? null);
-    find("view-url", HTMLInputElement).value = "";
+    this.outputs.begin(settings);
+    this.arrangement.choose(settings.layout);
     find("cover-actions", HTMLElement).hidden = true;
     this.#enable(false);
     find("stop", HTMLButtonElement).disabled = false;
@@ -113,11 +116,11 @@ export class LiveScreen {
 
   /**
    * The session exists: its controls work from here on.
-   * @param {string} viewUrl
+   * @param {import("./api.js").SessionAnswer} session
    * @returns {void}
    */
-  opened(viewUrl) {
-    find("view-url", HTMLInputElement).value = viewUrl;
+  opened(session) {
+    this.outputs.opened(session);
     this.#enable(true);
   }
 
@@ -135,6 +138,8 @@ export class LiveScreen {
     say(find("m-delay", HTMLElement), snapshot.delayMs === null ? "–" : snapshot.delayMs.toFixed(0));
     say(find("m-fps", HTMLElement), visible ? snapshot.fps.toFixed(0) : "–");
     say(find("m-size", HTMLElement), snapshot.width > 0 ? `${snapshot.width} × ${snapshot.height}` : "–");
+
+    this.outputs.resize(snapshot.width, snapshot.height);
 
     if (parts) {
       const rows = PARTS.map(([key, name]) => [name, decimal(parts[key])]);
@@ -157,6 +162,7 @@ export class LiveScreen {
     find("local-figure", HTMLElement).hidden = true;
     this.#blank();
     find("rec", HTMLElement).hidden = true;
+    this.outputs.end();
     this.#phase("lost", trouble.problem, null);
     this.#cover(true, trouble.problem, trouble.remedy);
     this.#enable(false);
@@ -170,6 +176,7 @@ export class LiveScreen {
     leaveFullScreen();
     this.sound.end();
     this.videos.local.srcObject = null;
+    this.outputs.end();
     this.section.hidden = true;
   }
 
@@ -224,7 +231,7 @@ export class LiveScreen {
 
   /** @param {boolean} on */
   #enable(on) {
-    for (const id of ["stop", "full", "copy"]) find(id, HTMLButtonElement).disabled = !on;
+    for (const id of ["stop", "full"]) find(id, HTMLButtonElement).disabled = !on;
     this.keeper.enable(on);
     this.others.disabled = this.tone.disabled = this.sound.button.disabled = this.sound.offset.disabled = !on;
     for (const input of this.picker.container.querySelectorAll("input")) input.disabled = !on;
@@ -236,21 +243,6 @@ export class LiveScreen {
     else if ("requestFullscreen" in this.stage) this.stage.requestFullscreen().catch(() => undefined);
     // iPhones know full screen only for the video element itself.
     else /** @type {any} */ (this.videos.remote).webkitEnterFullscreen();
-  }
-
-  async #copy() {
-    const field = find("view-url", HTMLInputElement);
-    const text = find("copy-text", HTMLElement);
-    let copied = true;
-    try {
-      await navigator.clipboard.writeText(field.value);
-    } catch {
-      field.select();
-      copied = document.execCommand("copy");
-    }
-    say(text, copied ? "Copied" : "Press Ctrl+C");
-    say(find("announce", HTMLElement), copied ? "The OBS link was copied." : "The link is selected: press Ctrl+C.");
-    setTimeout(() => say(text, "Copy OBS link"), COPIED_MS);
   }
 }
 

@@ -41,6 +41,7 @@ class Studio {
       onSound: (sound) => this.change({ sound }),
       onRecord: (on) => this.record(on),
       onSnapshot: () => this.keepPicture(),
+      onLook: (look) => this.remember(look),
     });
     this.people = new PeoplePanel();
     this.service = new ServiceWatch((ready, hint) => {
@@ -100,7 +101,7 @@ class Studio {
       if (attempt !== this.attempt) return session.close();
       this.session = session;
       this.place = "live";
-      this.screen.opened(session.viewUrl);
+      this.screen.opened(session.answer);
     } catch (error) {
       if (attempt !== this.attempt) return;
       // Nothing was sent, so the consent that was just given still stands.
@@ -136,6 +137,15 @@ class Studio {
         this.screen.choose(this.settings);
       }
     });
+  }
+
+  /**
+   * Keep for the next visit how the page is arranged.
+   * @param {Partial<import("./settings.js").Look>} look
+   */
+  remember(look) {
+    Object.assign(this.settings, look);
+    saveSettings(this.settings);
   }
 
   /**

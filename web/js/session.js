@@ -9,6 +9,7 @@ import { phaseOf } from "./phases.js";
 import { connect } from "./rtc.js";
 import { Trouble, asTrouble } from "./trouble.js";
 
+/** @typedef {import("./api.js").SessionAnswer} SessionAnswer */
 /** @typedef {import("./api.js").SessionChange} SessionChange */
 /** @typedef {import("./api.js").SessionReport} SessionReport */
 /** @typedef {import("./meter.js").DelayParts} DelayParts */
@@ -54,36 +55,33 @@ export class LiveSession {
    * @throws {Trouble} The server refused or the connection could not be described.
    */
   static async open({ source, settings, notice }, videos, listener) {
-    let id = "";
-    let viewUrl = "";
+    /** @type {SessionAnswer | undefined} */
+    let opened;
     try {
       const { pc, remote } = await connect(source.track, source.sound, settings.height, async (sdp) => {
         const { persona, others, tone } = settings;
         const consent = { notice, accepted: /** @type {const} */ (true) };
-        const answer = await openSession({ sdp, persona, consent, source: source.kind, others, tone });
-        id = answer.id;
-        viewUrl = answer.view_url;
-        return answer.sdp;
+        opened = await openSession({ sdp, persona, consent, source: source.kind, others, tone });
+        return opened.sdp;
       });
-      return new LiveSession(id, viewUrl, pc, remote, source.track, videos, listener);
+      return new LiveSession(/** @type {SessionAnswer} */ (opened), pc, remote, source.track, videos, listener);
     } catch (error) {
-      if (id) closeSession(id).catch(() => undefined);
+      if (opened) closeSession(opened.id).catch(() => undefined);
       throw asTrouble(error);
     }
   }
 
   /**
-   * @param {string} id
-   * @param {string} viewUrl
+   * @param {SessionAnswer} answer
    * @param {RTCPeerConnection} pc
    * @param {MediaStream} remote
    * @param {MediaStreamTrack} track
    * @param {Videos} videos
    * @param {Listener} listener
    */
-  constructor(id, viewUrl, pc, remote, track, videos, listener) {
-    this.id = id;
-    this.viewUrl = viewUrl;
+  constructor(answer, pc, remote, track, videos, listener) {
+    this.id = answer.id;
+    this.answer = answer;
     this.pc = pc;
     this.track = track;
     this.videos = videos;

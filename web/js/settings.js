@@ -6,7 +6,13 @@
 /** @typedef {import("./api.js").SourceKind} SourceKind */
 /** @typedef {import("./api.js").Others} Others */
 /**
- * @typedef {object} Settings
+ * @typedef {object} Look How the live screen is arranged.
+ * @property {"large" | "split"} layout The output large, or preview and output side by side.
+ * @property {"browser" | "media"} obs Source that the person's OBS has.
+ * @property {boolean} outputs Are the outputs unfolded?
+ */
+/**
+ * @typedef {object} Choices
  * @property {string} persona
  * @property {SourceKind} source
  * @property {Others} others
@@ -15,6 +21,7 @@
  * @property {string} microphone Device id of the microphone; empty for none.
  * @property {360 | 720} height Lines of the picture that is sent.
  */
+/** @typedef {Choices & Look} Settings */
 
 const KEY = "livefake.settings";
 
@@ -27,6 +34,9 @@ const DEFAULTS = Object.freeze({
   device: "",
   microphone: "",
   height: 720,
+  layout: "large",
+  obs: "browser",
+  outputs: true,
 });
 
 /**
@@ -45,6 +55,9 @@ export function loadSettings(query) {
     device: typeof stored.device === "string" ? stored.device : DEFAULTS.device,
     microphone: typeof stored.microphone === "string" ? stored.microphone : DEFAULTS.microphone,
     height: stored.height === 360 ? 360 : DEFAULTS.height,
+    layout: oneOf(stored.layout, ["large", "split"]) ?? DEFAULTS.layout,
+    obs: oneOf(stored.obs, ["browser", "media"]) ?? DEFAULTS.obs,
+    outputs: typeof stored.outputs === "boolean" ? stored.outputs : DEFAULTS.outputs,
   };
 }
 

@@ -3,7 +3,8 @@
  * @module words
  */
 
-import { build, find, say } from "./ui.js";
+import { offerCopy } from "./copy.js";
+import { build, find } from "./ui.js";
 
 /** @typedef {import("./api.js").Link} Link */
 /** @typedef {import("./api.js").Output} Output */
@@ -23,8 +24,6 @@ export const OUTPUTS = Object.freeze({
   "virtual-camera": ["Virtual camera", "To other programs on that computer, such as a call."],
   file: ["Video files", "Videos that are swapped afterwards."],
 });
-
-const COPIED_MS = 2000;
 
 /**
  * A day and a time, as the person's own browser writes them.
@@ -92,19 +91,7 @@ export function showLink(id, { url, qr }) {
   const picture = find(`${id}-qr`, HTMLImageElement);
   const field = find(`${id}-url`, HTMLInputElement);
   const button = find(`${id}-copy`, HTMLButtonElement);
-  const text = find(`${id}-copied`, HTMLElement);
   picture.src = qr;
   field.value = url;
-  field.onfocus = () => field.select();
-  button.onclick = async () => {
-    field.select();
-    try {
-      await navigator.clipboard.writeText(url);
-    } catch {
-      // Without HTTPS there is no clipboard; the older way copies what is selected.
-      document.execCommand("copy");
-    }
-    say(text, "Copied");
-    setTimeout(() => say(text, "Copy link"), COPIED_MS);
-  };
+  offerCopy(field, button, find(`${id}-copied`, HTMLElement));
 }

@@ -7,9 +7,11 @@ import logging
 from typing import Final
 
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.sdp import SessionDescription
 
 from livefake.errors import BadRequest
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.fragment import read_fragment
 from livefake.media.webrtc.low_delay import install
 from livefake.media.webrtc.sdp import with_bitrates
 
@@ -17,6 +19,8 @@ __all__ = ["CONNECT_SECONDS", "Connection"]
 
 CONNECT_SECONDS: Final = 20.0
 """A browser that has not connected by then is given up."""
+
+_MOST_TRICKLED: Final = 64
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +41,8 @@ class Connection:
         self._gone = asyncio.Event()
         self._closed = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
+        self._users: frozenset[str] = frozenset()
+        self._trickled = 0
         # Host candidates only: the service runs on the user's own machine or network.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._connection.on("connectionstatechange", self._follow)
@@ -63,6 +69,35 @@ class Connection:
             await self.close()
             raise
 
+    async def trickle(self, text: str) -> None:
+        """Take candidates that came after the offer (RFC 8838).
+
+        Args:
+            text: body of the request, see ``read_fragment``.
+
+        Raises:
+            BadRequest: it cannot be read, has more candidates than anybody needs, or is about another start of ICE:
+                starting it anew is not offered.
+        """
+        fragment = read_fragment(text)
+        if fragment.user and fragment.user not in self._users:
+            raise BadRequest(
+                "These candidates are for a new start of ICE, and this connection cannot have one.",
+                "Close it and send a new offer.",
+            )
+        self._trickled += len(fragment.candidates)
+        if self._trickled > _MOST_TRICKLED:
+            raise BadRequest(f"A connection takes {_MOST_TRICKLED} candidates after its offer, and this one had them.")
+        if self._gone.is_set():
+            return
+        try:
+            # At once: a name in a candidate is looked up on the local network, and may not be there.
+            await asyncio.gather(*(self._connection.addIceCandidate(each) for each in fragment.candidates))
+            if fragment.complete:
+                await self._connection.addIceCandidate(None)
+        except Exception as error:
+            raise BadRequest("A candidate cannot be used.", "Send the browser's candidates, unchanged.") from error
+
     async def wait_closed(self) -> None:
         """Wait until the browser has gone, or ``close`` was called, and everything is released."""
         await self._closed.wait()
@@ -76,6 +111,8 @@ class Connection:
 
     async def _answer(self, sdp: str) -> str:
         self._prepare(sdp)
+        media = SessionDescription.parse(sdp).media
+        self._users = frozenset(part.ice.usernameFragment for part in media if part.ice and part.ice.usernameFragment)
         connection = self._connection
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))

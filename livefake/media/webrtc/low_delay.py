@@ -27,7 +27,7 @@ from typing import Final
 import aioice.ice
 import aiortc
 import av
-from aiortc import codecs, rtcpeerconnection
+from aiortc import RTCPeerConnection, codecs, rtcpeerconnection
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver, TimestampMapper
@@ -48,6 +48,7 @@ __all__ = [
     "NewestTrack",
     "install",
     "is_key_frame",
+    "receiver_of",
 ]
 
 AIORTC: Final = "1.16.0"
@@ -92,6 +93,18 @@ def install(bitrate: Bitrate) -> None:
         setattr(module, name, mended)
 
 
+def waive_consent(connection: RTCPeerConnection) -> None:
+    """Stop asking the other end whether it still wants our packets (RFC 7675); the caller has other signs of life.
+
+    Args:
+        connection: connected.
+    """
+    for transceiver in connection.getTransceivers():
+        asking = transceiver.receiver.transport.transport._connection._query_consent_task
+        if asking is not None:
+            asking.cancel()
+
+
 def _check_internals() -> None:
     remedy = f"Install the version livefake was built for: pip install aiortc=={AIORTC}"
     if aiortc.__version__ != AIORTC:
@@ -99,6 +112,8 @@ def _check_internals() -> None:
     names = ("codecs", "decoder_error", "decoder_queue", "jitter_buffer", "timestamp_mapper")
     private = {f"_RTCRtpReceiver__{name}" for name in names}
     missing = sorted(private - set(RTCRtpReceiver.__init__.__code__.co_names))
+    if "_query_consent_task" not in aioice.Connection.__init__.__code__.co_names:
+        missing.append("_query_consent_task")
     missing += [name for name in ("CONSENT_INTERVAL", "CONSENT_FAILURES") if not hasattr(aioice.ice, name)]
     if missing:
         raise LivefakeError(f"livefake expects {', '.join(missing)} in aiortc, found nothing of that name.", remedy)
@@ -304,6 +319,14 @@ class LowDelayReceiver(RTCRtpReceiver):
         while (frame := self._sound.more()) is not None:
             frame.timestamp = self._RTCRtpReceiver__timestamp_mapper.map(frame.timestamp)
             self._RTCRtpReceiver__decoder_queue.put((codec, frame))
+
+
+def receiver_of(connection: aiortc.RTCPeerConnection, track: aiortc.MediaStreamTrack) -> LowDelayReceiver:
+    """The receiver that a track comes from; the connection was made after ``install``."""
+    receivers = (each.receiver for each in connection.getTransceivers())
+    receiver = next(each for each in receivers if each.track is track)
+    assert isinstance(receiver, LowDelayReceiver)
+    return receiver
 
 
 class _NewestQueue(asyncio.Queue[av.frame.Frame | None]):

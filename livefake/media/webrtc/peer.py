@@ -28,7 +28,7 @@ from livefake.media.sound.track import SoundTrack
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
 from livefake.media.webrtc.feed_track import FeedTrack
-from livefake.media.webrtc.low_delay import LowDelayReceiver
+from livefake.media.webrtc.low_delay import LowDelayReceiver, receiver_of
 from livefake.media.webrtc.microphone import Microphone
 from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, wanted_format
 from livefake.media.webrtc.track import SealedTrack, TrackSink
@@ -122,8 +122,7 @@ class PerformerPeer(Connection):
                 other.direction = "recvonly"
 
     def _receive(self, track: MediaStreamTrack) -> None:
-        (receiver,) = (other.receiver for other in self._connection.getTransceivers() if other.receiver.track is track)
-        assert isinstance(receiver, LowDelayReceiver)
+        receiver = receiver_of(self._connection, track)
         if track.kind == "video":
             receiver.heed = self._sync.pictures.report
             self._pumps.append(asyncio.create_task(self._take_pictures(track, receiver), name="browser camera"))

@@ -32,7 +32,16 @@ async def open_session(offer: Offer, request: Request, service: ServiceOf) -> Op
     _LOG.info(
         "The performer of session %d agreed to notice %s (%s).", entry.session.number, service.notice.id, offer.source
     )
-    return Opened(id=entry.id, sdp=answer, view_url=f"{own_address(request)}/view/{entry.view_key}", persona=persona.id)
+    address, key = own_address(request), entry.view_key
+    return Opened(
+        id=entry.id,
+        sdp=answer,
+        view_url=f"{address}/view/{key}",
+        whep_url=f"{address}/whep/{key}",
+        feed_url=f"{address}/ts/{key}",
+        persona=persona.id,
+        outputs=entry.outputs.kinds,
+    )
 
 
 @router.get("/{id}")

@@ -10,8 +10,9 @@ from starlette.requests import ClientDisconnect
 
 from livefake.errors import BadRequest
 from livefake.server.problems import Problem
-from livefake.server.schemas import Examined, ProblemBody
+from livefake.server.schemas import ProblemBody
 from livefake.server.service import ServiceOf
+from livefake.server.verifybodies import Examined
 
 __all__ = ["PATH", "router"]
 

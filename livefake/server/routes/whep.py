@@ -1,7 +1,6 @@
 """WHEP: viewers fetch a session's finished picture with one HTTP exchange (draft-ietf-wish-whep).
 
-The key in the address is the permission, so players on any page may use it: these paths alone answer with CORS
-headers. Candidates come complete in the offer; trickle ICE (PATCH) is not offered.
+The key in the address is the permission, so players on any page may use it: these paths answer with CORS headers.
 """
 
 from __future__ import annotations
@@ -11,47 +10,47 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from livefake.errors import BadRequest, NotFound
-from livefake.server.problems import Problem
+from livefake.errors import NotFound
+from livefake.server.exchange import (
+    BODY,
+    PATCH_BODY,
+    PATCH_RESPONSES,
+    POST_RESPONSES,
+    created,
+    entity_tag,
+    offer_problem,
+    patch_problem,
+    preflight,
+    read_text,
+)
 from livefake.server.schemas import ProblemBody
 from livefake.server.service import ServiceOf
 
-__all__ = ["SDP", "router"]
-
-SDP: Final = "application/sdp"
+__all__ = ["router"]
 
 router: Final = APIRouter(prefix="/whep", responses={404: {"model": ProblemBody}, 422: {"model": ProblemBody}})
 
-_PREFLIGHT: Final = {
-    "Access-Control-Allow-Methods": "POST, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": "Content-Type, Authorization",
-    "Access-Control-Max-Age": "600",
-    "Accept-Post": SDP,
-}
 
-
-@router.post(
-    "/{key}",
-    status_code=201,
-    response_class=Response,
-    responses={
-        201: {"content": {SDP: {"schema": {"type": "string"}}}},
-        415: {"model": ProblemBody},
-        503: {"model": ProblemBody},
-    },
-    openapi_extra={"requestBody": {"required": True, "content": {SDP: {"schema": {"type": "string"}}}}},
-)
+@router.post("/{key}", status_code=201, response_class=Response, responses=POST_RESPONSES, openapi_extra=BODY)
 async def watch(key: str, request: Request, service: ServiceOf) -> Response:
     """Connect a viewer: the SDP offer in, the SDP answer out; Location is what to DELETE at the end."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != SDP:
-        return Problem(415, f"A WHEP offer should have the content type {SDP}.").response(request.scope)
-    try:
-        offer = (await request.body()).decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest("The offer should be SDP in UTF-8, and is not.") from error
-    viewer, answer = await service.rooms.watch(key, offer)
-    return Response(answer, 201, {"Location": f"/whep/{key}/{viewer}"}, SDP)
+    problem = offer_problem(request.headers)
+    if problem is not None:
+        return problem.response(request.scope)
+    viewer, answer = await service.rooms.watch(key, await read_text(request))
+    return created(answer, f"/whep/{key}/{viewer}")
+
+
+@router.patch(
+    "/{key}/{viewer}", status_code=204, response_class=Response, responses=PATCH_RESPONSES, openapi_extra=PATCH_BODY
+)
+async def trickle(key: str, viewer: str, request: Request, service: ServiceOf) -> Response:
+    """Take ICE candidates that came after the offer; starting ICE anew is not offered."""
+    problem = patch_problem(request.headers, entity_tag(viewer))
+    if problem is not None:
+        return problem.response(request.scope)
+    await service.rooms.trickle(key, viewer, await read_text(request))
+    return Response(status_code=204)
 
 
 @router.delete("/{key}/{viewer}", status_code=204)
@@ -63,6 +62,6 @@ async def leave(key: str, viewer: str, service: ServiceOf) -> None:
 
 @router.options("/{key}", status_code=204, include_in_schema=False)
 @router.options("/{key}/{viewer}", status_code=204, include_in_schema=False)
-async def preflight() -> Response:
+async def ask() -> Response:
     """Tell a browser that pages of other sites may use these addresses."""
-    return Response(status_code=204, headers=_PREFLIGHT)
+    return preflight()

@@ -1,0 +1,1 @@
+"""The ways out of a session, each one kind of ``livefake.outputs.Output``."""
