@@ -175,7 +175,7 @@ def _decode(address: str, seconds: float) -> tuple[list[float], list[float]]:
                         sounds.append(((frame.time or 0.0) + index / _RATE, float(levels[index : index + 48].max())))
             if time.monotonic() > end:
                 break
-    return edges(*zip(*pictures, strict=True), _WHITE), _beeps(sounds)
+    return edges([at for at, _ in pictures], [level for _, level in pictures], _WHITE), _beeps(sounds)
 
 
 def _beeps(sounds: list[tuple[float, float]]) -> list[float]:

@@ -79,6 +79,11 @@ class LocalPerformer:
         """What ended the reading; None for a plain end."""
         return self._frames.problem
 
+    @property
+    def has_microphone(self) -> bool:
+        """Whether there is sound: not known before the source is open, so its first chunk tells."""
+        return False
+
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the sound to somebody from now on."""
         self._listener = listener
