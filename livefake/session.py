@@ -23,7 +23,7 @@ from livefake.media.sound.bus import SoundBus
 from livefake.media.take import Take
 from livefake.media.tap import Tap
 from livefake.rig import Outfit, Rig
-from livefake.tally import FAILED, LOST, UNREAD, WORDS, Rate, Report, Tally, kind
+from livefake.tally import FAILED, LEFT, LOST, SILENT, UNREAD, WORDS, Rate, Report, Tally, kind
 from livefake.trust.audience import Audience
 from livefake.trust.consent import Output
 from livefake.trust.seal import Sealed
@@ -33,6 +33,7 @@ __all__ = ["UNREAD", "Others", "Report", "Session", "State", "Tally"]
 _log = logging.getLogger(__name__)
 
 _TICK: Final = 0.1
+_SILENCE: Final[Nanos] = 1_000_000_000
 _CARD_SIZE: Final = (1280, 720)
 _LEAST_CARD: Final = (160, 120)
 
@@ -273,7 +274,12 @@ class Session:
     @property
     def _reason(self) -> str:
         """Why no picture is shown: what somebody distrusts counts more than what became of the last frame."""
-        return next(iter(self._distrust), self._tally.reason)
+        for reason in self._distrust:
+            return reason
+        reason = self._tally.reason
+        silent = self._latest is not None and self._clock() - self._latest[3] > _SILENCE
+        # That a person has to press Resume stays true whatever the connection does.
+        return SILENT if silent and reason != LEFT else reason
 
     def report(self) -> Report:
         """How the session is doing right now."""
@@ -288,7 +294,7 @@ class Session:
         return Report(
             state=state,
             reason="" if state in (State.LIVE, State.ENDED) else WORDS.get(kind(reason), (reason, ""))[0],
-            needs_resume=reason in ("performer left", LOST),
+            needs_resume=reason in (LEFT, LOST),
             persona=self._persona,
             others=self._others,
             source_fps=self._in.read(now),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
 
 from livefake.errors import BadRequest
+from livefake.media.ice import Ice, IceServer, read_ice_servers
 from livefake.trust.look import WORDS, Corner, Look
 
 __all__ = ["ENCODERS", "Overrides", "Settings", "is_loopback", "new_token", "read_settings"]
@@ -73,6 +74,9 @@ class Settings:
             ``livefake.trust.chain.brought_chain``; both or neither. None for the installation's own.
         encoder: of H.264 streams, one of ``ENCODERS``: auto takes graphics hardware that passes its trial, or else the
             processor.
+        ice_servers: STUN and TURN servers, see ``livefake.media.ice``; none where all browsers are near.
+        turn_secret: shared with the TURN servers that name no user.
+        relay_only: connect over a TURN server only.
         label_language: of the words in the picture, one of ``livefake.trust.label.WORDS``. There is no setting without.
         label_corner: where they stand: top-left, top-right, bottom-left or bottom-right.
 
@@ -96,6 +100,9 @@ class Settings:
     c2pa_cert: Path | None = None
     c2pa_key: Path | None = None
     encoder: str = "auto"
+    ice_servers: tuple[IceServer, ...] = ()
+    turn_secret: str = field(default="", repr=False)
+    relay_only: bool = False
 
     label_language: str = "en"
     label_corner: str = Corner.TOP_RIGHT.value
@@ -124,6 +131,8 @@ class Settings:
                     f"An allowed host should be a name or name:port in small letters, and is {name!r}.",
                     "Write it as the browser sends it, such as live.example.org.",
                 )
+        # It says what does not fit together.
+        Ice(servers=self.ice_servers, relay_only=self.relay_only, secret=self.turn_secret)
         if (self.c2pa_cert is None) != (self.c2pa_key is None):
             raise BadRequest(
                 "A signing certificate and its key belong together, and only one of them was named.",
@@ -139,6 +148,11 @@ class Settings:
                 f"Listening on {self.host} lets other machines reach the camera page, and unencrypted at that.",
                 "Give --tls-cert and --tls-key, add --expose if you mean it, or leave --host out.",
             )
+
+    @property
+    def ice(self) -> Ice:
+        """How connections are found."""
+        return Ice(servers=self.ice_servers, relay_only=self.relay_only, secret=self.turn_secret)
 
     @property
     def look(self) -> Look:
@@ -160,6 +174,8 @@ class Overrides(TypedDict, total=False):
     tls_cert: Path | None
     tls_key: Path | None
     allowed_hosts: tuple[str, ...] | None
+    ice_servers: tuple[IceServer, ...] | None
+    relay_only: bool | None
 
 
 def read_settings(environment: Mapping[str, str], **overrides: Unpack[Overrides]) -> Settings:
@@ -185,6 +201,13 @@ def read_settings(environment: Mapping[str, str], **overrides: Unpack[Overrides]
             ) from error
     chosen.update({name: value for name, value in overrides.items() if value is not None})
     return Settings(**chosen)
+
+
+def _yes_or_no(text: str) -> bool:
+    answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if text.lower() not in answers:
+        raise ValueError(text)
+    return answers[text.lower()]
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -220,4 +243,8 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "recordings": (Path, "a folder"),
     "c2pa_cert": (Path, "a file"),
     "c2pa_key": (Path, "a file"),
+    # Reads what may hold a secret, and says by itself what does not fit.
+    "ice_servers": (read_ice_servers, "a list of servers"),
+    "turn_secret": (str, "a text"),
+    "relay_only": (_yes_or_no, "yes or no"),
 }

@@ -16,23 +16,28 @@ from livefake.media.recorder import Recording
 from livefake.media.selfread import MarkReads
 from livefake.trust.gate import ENDED, UNRECORDED
 
-__all__ = ["FAILED", "LOST", "UNREAD", "WORDS", "Rate", "Report", "Tally", "kind"]
+__all__ = ["FAILED", "LEFT", "LOST", "SILENT", "UNREAD", "WORDS", "Rate", "Report", "Tally", "kind"]
 
+LEFT: Final = "performer left"
+"""Reason of a hold that a person has to end: see ``livefake.faces.stages.Follow``."""
 UNREAD: Final = "mark unread"
 """Reason of a hold: what the encoder sent did not carry the session's mark."""
 LOST: Final = "mark lost"
 """Reason of a hold that a person has to end: it did not carry it again and again."""
+SILENT: Final = "no pictures"
+"""Reason of a hold: nothing comes from the performer."""
 
 WORDS: Final = {
     "": ("Starting", "The first swapped picture is on its way."),
     "no face": ("No face in the picture", "The swap goes on when the face is back."),
-    "performer left": ("The performer has left", "Press Resume to go on with whoever is here now."),
+    LEFT: ("The performer has left", "Press Resume to go on with whoever is here now."),
     "face hidden": ("The face is turned away", "The swap goes on when it can be seen."),
     ENDED: ("The consent has ended", "The person whose face this was no longer allows it, or the time is up."),
     UNRECORDED: ("The ledger cannot be written", "Until it can, the face of a real person is not shown."),
     UNREAD: ("The mark could not be read", "The swap goes on when it can be read again."),
     LOST: ("The mark could not be read", "It failed again and again. Press Resume to try once more."),
     "face too small": ("The face is too far away", "Come closer to the camera."),
+    SILENT: ("The connection is interrupted", "The picture goes on when the performer is connected again."),
 }
 """Title and detail of the card, by the kind of reason."""
 FAILED: Final = ("The swap has stopped", "Nothing of the camera is shown. The reason is on the livefake page.")

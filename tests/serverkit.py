@@ -17,6 +17,7 @@ from livefake.examiner import Examiner
 from livefake.flow.timing import Timing
 from livefake.frame import Frame
 from livefake.media.encode.hub import Broadcast
+from livefake.media.ice import IceServer
 from livefake.media.ports import Sink, Source
 from livefake.media.recorder import Phase, Recording
 from livefake.media.recordings import Recordings
@@ -91,13 +92,13 @@ class QuietOutput:
 
 
 class LocalPeer:
-    """A peer whose other end is the test: ``leave`` is a browser that is closed."""
+    """A peer whose other end is the test: ``leave`` is a browser that is closed, ``drop`` a network that fails."""
 
     def __init__(self) -> None:
         self.source: Source = QuietSource()
         self.sink: Sink | None = QuietSink()
         self.trickled: list[str] = []
-        self.closed = False
+        self.closed = self.hung_up = False
         self.offer = ""
         self._over = asyncio.Event()
 
@@ -126,6 +127,10 @@ class LocalPeer:
         self._over.set()
 
     def leave(self) -> None:
+        self.hung_up = True
+        self._over.set()
+
+    def drop(self) -> None:
         self._over.set()
 
 
@@ -274,7 +279,10 @@ class House:
         capacity: int = 2,
         allowed_hosts: tuple[str, ...] = (),
         recordings: Recordings | None = None,
+        *,
         web: Path | None = None,
+        ice_servers: tuple[IceServer, ...] = (),
+        turn_secret: str = "",
     ) -> None:
         self.sessions = LocalSessions(capacity)
         self.performers: list[LocalPeer] = []
@@ -289,6 +297,8 @@ class House:
                 token=TOKEN,
                 capacity=capacity,
                 allowed_hosts=allowed_hosts,
+                ice_servers=ice_servers,
+                turn_secret=turn_secret,
             ),
             sessions=self.sessions,
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),

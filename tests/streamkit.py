@@ -161,9 +161,9 @@ class Received(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         data = ctypes.create_string_buffer(1500)
-        count = self._srt.srt_recv(self._socket, data, len(data))
-        buffer[: max(count, 0)] = data.raw[: max(count, 0)]
-        return max(count, 0)
+        count = max(int(self._srt.srt_recv(self._socket, data, len(data))), 0)
+        buffer[:count] = data.raw[:count]
+        return count
 
 
 def tell(**said: object) -> None:
@@ -174,10 +174,10 @@ def main(url: str, passphrase: str = "") -> None:
     """Listen, and tell of each tenth picture what was seen and heard."""
     if url.startswith("srt://"):
         received = io.BufferedReader(Received(urlsplit(url).port or 0, passphrase), 1500)
-        watch(av.open(received, format="mpegts"))
+        watch(av.open(received, "r", format="mpegts"))
         return
     tell(listens=True)
-    watch(av.open(url, options={"listen": "1", "analyzeduration": "1000000", "fpsprobesize": "0"}))
+    watch(av.open(url, "r", options={"listen": "1", "analyzeduration": "1000000", "fpsprobesize": "0"}))
 
 
 def watch(stream: InputContainer) -> None:

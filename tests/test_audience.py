@@ -38,7 +38,7 @@ def test_a_camera_that_was_not_granted_is_refused_and_the_session_goes_on(book: 
     worn, audience = gate(book, 1), Audience()
     with pytest.raises(ConsentError, match="virtual-camera"):
         audience.allow(worn, Output.VIRTUAL_CAMERA)
-    assert worn.outputs == (Output.LIVE,)
+    assert set(worn.outputs) == {Output.LIVE}
     assert passes(worn, 1)
     with pytest.raises(ValueError, match="not in list"):
         audience.disallow(worn, Output.VIRTUAL_CAMERA)
@@ -49,10 +49,10 @@ def test_one_that_was_granted_is_watched_until_the_last_camera_ends(book: GrantB
     for _ in range(2):
         audience.allow(worn, Output.VIRTUAL_CAMERA)
     audience.disallow(worn, Output.VIRTUAL_CAMERA)
-    assert worn.outputs == (Output.LIVE, Output.VIRTUAL_CAMERA)
+    assert set(worn.outputs) == {Output.LIVE, Output.VIRTUAL_CAMERA}
     assert passes(worn, 1)
     audience.disallow(worn, Output.VIRTUAL_CAMERA)
-    assert worn.outputs == (Output.LIVE,)
+    assert set(worn.outputs) == {Output.LIVE}
 
 
 def test_a_face_without_that_grant_cannot_be_put_on_meanwhile(book: GrantBook) -> None:

@@ -54,17 +54,22 @@ def program(performer: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
-def pictures(program: Obs, page: Page, count: int) -> list[Bytes]:
-    """What OBS shows, once it shows something; the source's own size, which is the upper left of the program's."""
+def pictures(program: Obs, page: Page, count: int) -> tuple[list[Bytes], list[Bytes]]:
+    """What OBS shows, once it shows something, and what the performer's page shows then.
+
+    Returns:
+        Both (360, 640, 3) uint8 BGR; the source's own size is the upper left of OBS's program.
+    """
     for _ in range(300):
         if program.screenshot()[:HEIGHT, :WIDTH].std() > 10:
             break
         page.wait_for_timeout(100)
-    shots = []
+    shots, returned = [], []
     for _ in range(count):
-        page.wait_for_timeout(80)
+        page.wait_for_timeout(60)
         shots.append(np.ascontiguousarray(program.screenshot()[:HEIGHT, :WIDTH]))
-    return shots
+        returned.append(grab(page, "#remote"))
+    return shots, returned
 
 
 def read_mark(shots: list[Bytes]) -> Reading:
@@ -75,7 +80,7 @@ def read_mark(shots: list[Bytes]) -> Reading:
 
 
 def test_obs_shows_the_swapped_labelled_and_marked_picture(performer: Page, program: Obs) -> None:
-    shots = pictures(program, performer, 20)
+    shots, returned = pictures(program, performer, 20)
     own = descriptor(footage(1)[0].bgr())
     persona = descriptor(np.asarray(cv2.imread(str(models_folder() / "personas" / PERSONA / "face.png")), np.uint8))
     assert own is not None
@@ -92,9 +97,5 @@ def test_obs_shows_the_swapped_labelled_and_marked_picture(performer: Page, prog
 
     reading = read_mark(shots)
     assert reading.present
-    returned = []
-    for _ in range(30):
-        returned.append(grab(performer, "#remote"))
-        performer.wait_for_timeout(60)
     assert reading.payload == read_mark(returned).payload, "the mark of this very session"
     assert len({shot.tobytes() for shot in shots}) > 10, "the picture moves"

@@ -65,8 +65,10 @@ class Camera(VideoStreamTrack):
 class Browser:
     """The other end: sends a camera or only watches, and looks at the mean level of what it gets."""
 
-    def __init__(self, direction: str, codec: str = "H264", *, sound: bool = False) -> None:
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    def __init__(
+        self, direction: str, codec: str = "H264", *, sound: bool = False, ice: RTCConfiguration | None = None
+    ) -> None:
+        self.connection = RTCPeerConnection(ice or RTCConfiguration(iceServers=[]))
         self.connection.on("track", self._receive)
         self.levels: asyncio.Queue[float] = asyncio.Queue()
         self._pumps: list[asyncio.Task[None]] = []
@@ -184,6 +186,7 @@ async def test_pictures_come_back_sealed_and_never_raw(stage: Stage, codec: str)
     assert peer.sink.name == "browser"
     await browser.close()
     await asyncio.wait_for(peer.wait_closed(), 5)
+    assert peer.hung_up
     assert await asyncio.wait_for(session, 5) >= 8
     assert peer.source.mailbox.passed >= peer.sink.mailbox.passed >= 8
 
@@ -340,6 +343,7 @@ async def test_closing_the_peer_ends_the_browsers_picture(stage: Stage) -> None:
     await asyncio.gather(peer.close(), peer.close())
     await peer.close()
     await peer.wait_closed()
+    assert not peer.hung_up
     with pytest.raises(StopAsyncIteration):
         await anext(aiter(peer.source))
     await browser.close()
@@ -355,6 +359,7 @@ async def test_a_browser_that_vanishes_is_let_go(stage: Stage, monkeypatch: pyte
     await browser.level()
     await browser.vanish()
     await asyncio.wait_for(peer.wait_closed(), 20)
+    assert not peer.hung_up, "a network that fails is no goodbye"
     assert await asyncio.wait_for(session, 5) > 0
     await browser.close()
 

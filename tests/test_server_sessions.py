@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from livefake.errors import EngineError
+from livefake.server import rooms
 from livefake.server.notice import NOTICE
 from livefake.server.rooms import VIEWERS
 from livefake.session import Others
@@ -198,6 +199,141 @@ async def test_stopping_the_service_closes_everything(house: House) -> None:
     async with house.program() as client:
         assert (await client.get("/api/status")).json()["ready"] is False
         problem(await client.post("/api/sessions", json=house.order()), 503)
+
+
+# A connection that is lost
+
+
+async def lost(house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, **times: float) -> str:
+    """Open a session and lose its performer's connection; returns the session's address."""
+    for name, seconds in times.items():
+        monkeypatch.setattr(rooms, name, seconds)
+    session = await opened(house, client)
+    house.performers[-1].drop()
+    await house.settled()
+    return f"/api/sessions/{session['id']}"
+
+
+async def test_a_performer_comes_back_to_the_same_session_without_another_consent(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await lost(house, client, monkeypatch)
+    (entry,) = house.sessions
+    viewer = await client.post(f"/whep/{entry.view_key}", content=OFFER, headers=SDP)
+    assert viewer.status_code == 201, "viewers find the session meanwhile"
+    answer = await client.put(f"{path}/connection", json={"sdp": OFFER})
+    assert (answer.status_code, answer.json()) == (200, {"sdp": "v=0\r\ns=answer\r\n"})
+    await house.settled()
+    first, second = house.performers
+    assert (first.closed, second.closed) == (True, False)
+    assert entry.session.sinks == [second.sink]
+    assert second.listener == entry.sound.put
+    assert len(house.sessions.orders) == 1, "the same consent, the same number"
+    assert not house.viewers[0].closed
+    second.leave()
+    await house.settled()
+    assert len(house.sessions) == 0
+
+
+async def test_a_performer_may_be_faster_than_the_service_in_noticing(house: House, client: httpx.AsyncClient) -> None:
+    session = await opened(house, client)
+    for _ in range(3):
+        answer = await client.put(f"/api/sessions/{session['id']}/connection", json={"sdp": OFFER})
+        assert answer.status_code == 200
+    await house.settled()
+    assert [peer.closed for peer in house.performers] == [True, True, True, False]
+    assert len(house.sessions) == 1
+    assert (await client.delete(f"/api/sessions/{session['id']}")).status_code == 204
+    await house.settled()
+    assert house.performers[-1].closed
+
+
+async def test_offers_at_once_leave_one_connection(house: House, client: httpx.AsyncClient) -> None:
+    path = f"/api/sessions/{(await opened(house, client))['id']}/connection"
+    answers = await asyncio.gather(*(client.put(path, json={"sdp": OFFER}) for _ in range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    await house.settled()
+    assert [peer.closed for peer in house.performers].count(False) == 1
+    assert len(next(iter(house.sessions)).session.sinks) == 1
+
+
+async def test_a_performer_who_does_not_come_back_ends_the_session(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await lost(house, client, monkeypatch, YIELDS=0.01, KEPT=0.02)
+    for entry in list(house.sessions):
+        await asyncio.wait_for(entry.closed.wait(), 5)
+    await house.settled()
+    problem(await client.put(f"{path}/connection", json={"sdp": OFFER}), 404)
+    assert all(peer.closed for peer in house.performers)
+    assert list(house.service.rooms) == []
+
+
+async def test_a_lost_session_gives_its_place_to_whoever_finds_none(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened(house, client)
+    path = await lost(house, client, monkeypatch, YIELDS=0.01)
+    for _ in range(500):
+        if (await client.post("/api/sessions", json=house.order())).status_code == 201:
+            break
+        await asyncio.sleep(0.005)
+    problem(await client.get(path), 404)
+    assert len(house.sessions) == 2
+    problem(await client.post("/api/sessions", json=house.order()), 503)
+
+
+async def test_a_lost_session_keeps_its_place_at_first(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await opened(house, client)
+    path = await lost(house, client, monkeypatch)
+    problem(await client.post("/api/sessions", json=house.order()), 503)
+    assert (await client.get(path)).status_code == 200
+
+
+async def test_an_offer_that_does_not_fit_leaves_the_connection_there_is(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    path = f"/api/sessions/{(await opened(house, client))['id']}/connection"
+    problem(await client.put(path, json={"sdp": "hello"}), 422)
+    problem(await client.put(path, json={"sdp": OFFER, "consent": True}), 422)
+    assert [peer.closed for peer in house.performers] == [False, True]
+    problem(await client.put("/api/sessions/unknown/connection", json={"sdp": OFFER}), 404)
+
+
+async def test_only_the_performer_connects_again(house: House, client: httpx.AsyncClient) -> None:
+    session = await opened(house, client)
+    async with house.browser() as stranger:
+        path = f"/api/sessions/{session['id']}/connection"
+        problem(await stranger.put(path, json={"sdp": OFFER}), 401)
+        problem(await client.put(path, json={"sdp": OFFER}, headers={"Origin": "https://evil.example"}), 403)
+    problem(await client.put(f"/api/sessions/{view_key(session)}/connection", json={"sdp": OFFER}), 404)
+    assert [peer.closed for peer in house.performers] == [False]
+
+
+async def test_a_session_that_ends_while_the_performer_connects_leaves_nothing_open(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    path = f"/api/sessions/{(await opened(house, client))['id']}"
+    answer, _ = await asyncio.gather(client.put(f"{path}/connection", json={"sdp": OFFER}), client.delete(path))
+    await house.settled()
+    assert answer.status_code in (200, 404)
+    assert all(peer.closed for peer in house.performers)
+
+
+async def test_candidates_that_come_later_are_handed_to_the_connection_in_use(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    path = f"/api/sessions/{(await opened(house, client))['id']}/connection"
+    more = "a=ice-ufrag:abcd\r\nm=video 9 X 0\r\na=mid:0\r\na=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\n"
+    kind = {"Content-Type": "application/trickle-ice-sdpfrag"}
+    assert (await client.patch(path, content=more, headers=kind)).status_code == 204
+    assert house.performers[0].trickled == [more]
+    problem(await client.patch(path, content=more), 415)
+    problem(await client.patch("/api/sessions/unknown/connection", content=more, headers=kind), 404)
+    async with house.browser() as stranger:
+        problem(await stranger.patch(path, content=more, headers=kind), 401)
 
 
 # Viewers

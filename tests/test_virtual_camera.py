@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
-import numpy as np
 import pytest
 from playwright.async_api import async_playwright
 
 from benchmarks.browser import chromium_path, missing
 from livefake.clock import monotonic
 from livefake.errors import LivefakeError
+from livefake.frame import Bytes
 from livefake.media.virtualcam.build import build_helper, why_not
 from livefake.media.virtualcam.choose import open_camera, why_no_camera
 from livefake.media.virtualcam.device import CameraSink
@@ -63,7 +65,13 @@ def nodes(environment: dict[str, str]) -> list[str]:
 
 
 _LOOK = """async () => {
-  const stream = await navigator.mediaDevices.getUserMedia({video: true});
+  // The browser hears of cameras a little after its start.
+  const ask = (left) => navigator.mediaDevices.getUserMedia({video: true}).catch(async (error) => {
+    if (!left || error.name !== 'NotFoundError') throw error;
+    await new Promise((done) => setTimeout(done, 500));
+    return ask(left - 1);
+  });
+  const stream = await ask(30);
   const video = document.createElement('video');
   video.muted = true; video.srcObject = stream; document.body.append(video);
   await video.play();
@@ -103,7 +111,7 @@ async def test_a_browser_finds_the_camera_and_sees_the_sealed_picture(
             )
             page = await browser.new_page()
             await page.goto(page_file.as_uri())
-            seen = await asyncio.wait_for(page.evaluate(_LOOK), 30)
+            seen = await asyncio.wait_for(page.evaluate(_LOOK), 45)
             await browser.close()
     assert seen["label"] == "livefake"
     assert seen["size"] == [320, 240]
@@ -141,7 +149,7 @@ async def test_pictures_are_fitted_into_the_first_ones_size_and_a_failure_is_tol
         def __init__(self, width: int, height: int) -> None:
             assert (width, height) == (320, 240)
 
-        def send(self, i420: np.ndarray) -> None:  # type: ignore[type-arg]
+        def send(self, i420: Bytes) -> None:
             if len(self.taken) == 3:
                 raise LivefakeError("It is full.")
             self.taken.append((i420.shape, int(i420[0, 0])))
@@ -151,8 +159,11 @@ async def test_pictures_are_fitted_into_the_first_ones_size_and_a_failure_is_tol
 
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[LivefakeError | None] = loop.create_future()
-    tell = ended.set_result
-    sink = CameraSink("test", Device, lambda problem: loop.call_soon_threadsafe(tell, problem), clock=monotonic)
+
+    def tell(problem: LivefakeError | None) -> None:
+        loop.call_soon_threadsafe(ended.set_result, problem)
+
+    sink = CameraSink("test", Device, tell, clock=monotonic)
     with pytest.raises(TypeError, match="sealed"):
         sink.show(card(200).frame)  # type: ignore[arg-type]
     for count, (width, height) in enumerate([(320, 240), (640, 240), (320, 240), (320, 240)]):
@@ -183,3 +194,31 @@ def test_a_missing_compiler_is_told_with_the_package(tmp_path: Path, monkeypatch
     with pytest.raises(LivefakeError, match=r"needs cc and pkg-config\. Install them; on Debian: gcc"):
         build_helper(tmp_path / "cache")
     assert why_not(tmp_path / "cache") is not None
+
+
+def test_pyvirtualcam_is_the_second_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    class Camera:
+        """The edge: a device as pyvirtualcam offers it."""
+
+        def __init__(self, width: int, height: int, fps: float, *, fmt: str) -> None:
+            assert (width, height, fps, fmt) == (320, 240, 30, "I420")
+            self.sent: list[int] = []
+
+        def send(self, i420: Bytes) -> None:
+            if self.sent:
+                raise RuntimeError("gone")
+            self.sent.append(i420.size)
+
+        def close(self) -> None:
+            self.sent.clear()
+
+    package = ModuleType("pyvirtualcam")
+    package.Camera = Camera  # type: ignore[attr-defined]
+    package.PixelFormat = SimpleNamespace(I420="I420")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", package)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    camera = open_camera(cache, "test", 320, 240)
+    camera.send(card(200).frame.i420)
+    with pytest.raises(LivefakeError, match="takes no more pictures"):
+        camera.send(card(200).frame.i420)
+    camera.close()

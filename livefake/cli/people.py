@@ -57,7 +57,7 @@ def open_people(chosen: Settings, studio: Studio, bitrate: Bitrate) -> People:
         invites,
         book,
         revoker,
-        peer=lambda: ReceiverPeer(clock=monotonic, bitrate=bitrate),
+        peer=lambda: ReceiverPeer(clock=monotonic, bitrate=bitrate, ice=chosen.ice),
         look=look,
         judge=Liveness,
         clock=monotonic,

@@ -24,6 +24,7 @@ from rich.markup import escape
 
 from livefake.cli.tools import open_recordings, open_studio
 from livefake.errors import BadRequest, Busy, LivefakeError
+from livefake.media.ice import read_ice_servers
 from livefake.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -57,6 +58,17 @@ def serve(
     ] = False,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain for HTTPS, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    ice_server: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A STUN or TURN server, such as stun:HOST or turn:USER:SECRET@HOST:PORT?transport=tcp. Other programs "
+            "can read a command line: write secrets into LIVEFAKE_ICE_SERVERS or LIVEFAKE_TURN_SECRET."
+        ),
+    ] = None,
+    relay_only: Annotated[
+        bool,
+        typer.Option("--relay-only", help="Connect over a TURN server only; neither side sees the other's address."),
+    ] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the address in a browser.")] = False,
 ) -> None:
     """Start the service and print the address to open."""
@@ -71,6 +83,8 @@ def serve(
         expose=expose,
         tls_cert=tls_cert,
         tls_key=tls_key,
+        ice_servers=read_ice_servers(",".join(ice_server)) if ice_server else None,
+        relay_only=relay_only or None,
     )
     certificate = read_certificate(wanted)
     console = Console(stderr=True)
@@ -168,9 +182,11 @@ def build_service(settings: Settings, console: Console) -> Service:
         ),
         scribe=scribe,
         personas=studio.personas,
-        performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate),
-        publisher=lambda: PublisherPeer(clock=monotonic, bitrate=bitrate),
-        viewer=lambda broadcast, sound: ViewerPeer(broadcast, sound, clock=monotonic, bitrate=bitrate),
+        performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate, ice=settings.ice),
+        publisher=lambda: PublisherPeer(clock=monotonic, bitrate=bitrate, ice=settings.ice),
+        viewer=lambda broadcast, sound: ViewerPeer(
+            broadcast, sound, clock=monotonic, bitrate=bitrate, ice=settings.ice
+        ),
         clock=monotonic,
         engine=studio.engine,
         web=web_folder(),

@@ -84,6 +84,11 @@ class LocalPerformer:
         """Whether there is sound: not known before the source is open, so its first chunk tells."""
         return False
 
+    @property
+    def hung_up(self) -> bool:
+        """Always: there is no network on which it could be lost."""
+        return True
+
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the sound to somebody from now on."""
         self._listener = listener

@@ -73,6 +73,11 @@ class PerformerPort(ViewerPort, Protocol):
         """Whether it brings sound; known once it has answered."""
         ...
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the browser ended it on purpose, rather than that it was lost on the way."""
+        ...
+
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the microphone's sound to somebody from now on, where the browser sends any."""
         ...

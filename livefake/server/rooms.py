@@ -15,14 +15,21 @@ from livefake.media.encode.coder import Format
 from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
 from livefake.media.sound.bus import SoundBus, SoundTap
+from livefake.media.splice import Splice
 from livefake.server.ports import OpenSession, PerformerPort, SessionBook, ViewerPort
 from livefake.session import Report
 from livefake.sessions import Order
 
-__all__ = ["VIEWERS", "Room", "Rooms"]
+__all__ = ["KEPT", "VIEWERS", "YIELDS", "Room", "Rooms"]
 
 VIEWERS: Final = 32
 """Viewers that one session may have at once: each costs little, as they share one encode, but not nothing."""
+
+KEPT: Final = 30.0
+"""Seconds that a session whose performer's connection was lost is kept, for that performer to come back."""
+
+YIELDS: Final = 5.0
+"""Seconds after which such a session gives its place to somebody who wants to begin and finds none."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -33,12 +40,23 @@ class Room:
     Attributes:
         entry: the session.
         empty: set when it has ended and everybody is disconnected.
+        yields: whether it gives its place to somebody who finds none, because its performer was lost a while ago.
+
+    Args:
+        entry: the session.
+        performer: the connection that it was opened with.
+        pictures: the session's source; takes what the performer's connection brings.
     """
 
-    def __init__(self, entry: OpenSession, performer: PerformerPort) -> None:
+    def __init__(self, entry: OpenSession, performer: PerformerPort, pictures: Splice) -> None:
         self.entry = entry
         self.empty = asyncio.Event()
+        self.yields = False
         self._performer = performer
+        self._pictures = pictures
+        self._connecting = asyncio.Lock()
+        self._back = asyncio.Event()
+        self._over = False
         self._viewers: dict[str, ViewerPort] = {}
         self._waiting: set[asyncio.Task[None]] = set()
 
@@ -47,8 +65,68 @@ class Room:
         return len(self._viewers)
 
     async def wait_over(self) -> None:
-        """Return when the performer has gone or the session has ended."""
-        await _first(self._performer.wait_closed(), self.entry.closed.wait())
+        """Return when the session has ended, or the performer has gone on purpose or did not come back."""
+        try:
+            while not self.entry.closed.is_set():
+                performer = self._performer
+                self._back.clear()
+                await _first(performer.wait_closed(), self.entry.closed.wait())
+                # A program that only sends, without a page, publishes anew instead of coming back.
+                gone = performer.sink is None or performer.hung_up
+                if self._performer is performer and (gone or not await self._returned()):
+                    return
+        finally:
+            self._over = True
+
+    async def reconnect(self, performer: PerformerPort, offer: str) -> str:
+        """Let the performer of this session go on over another connection.
+
+        Consent, persona, viewers and outputs stay as they are. What was shown over the connection before ends there,
+        whether that still works or not.
+
+        Args:
+            performer: an unconnected peer.
+            offer: the performer's SDP offer.
+
+        Returns:
+            The SDP answer.
+
+        Raises:
+            BadRequest: the offer cannot be answered; nothing has changed.
+            NotFound: the session ended while the connection was made.
+        """
+        async with self._connecting:
+            async with AsyncExitStack() as undo:
+                undo.push_async_callback(performer.close)
+                answer = await performer.accept(offer)
+                if self._over or self.entry.closed.is_set():
+                    raise NotFound("The session ended while the connection was made.", "Go live again.")
+                undo.pop_all()
+            before, self._performer = self._performer, performer
+            self._back.set()
+            if performer.sink is not None:
+                self.entry.session.add(performer.sink)
+            performer.hear(self.entry.sound.put)
+            await self._pictures.follow(performer.source)
+            if before.sink is not None:
+                await self.entry.session.remove(before.sink)
+            await _quietly(before.close())
+        _LOG.info("The performer of session %d connected again.", self.entry.session.number)
+        return answer
+
+    async def _returned(self) -> bool:
+        """Wait for the performer to come back, or for the end; whether it is not yet the end."""
+        _LOG.info("Session %d lost its performer's connection and waits for another.", self.entry.session.number)
+        try:
+            for seconds in (YIELDS, KEPT - YIELDS):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await _first(self._back.wait(), self.entry.closed.wait())
+                        return not self.entry.closed.is_set()
+                self.yields = True
+            return False
+        finally:
+            self.yields = False
 
     async def admit(self, connect: Callable[[Broadcast, SoundBus], ViewerPort], offer: str) -> tuple[str, str]:
         """Connect a viewer.
@@ -194,8 +272,9 @@ class Rooms:
             BadRequest: the offer cannot be answered.
             NotFound: there is no such persona.
         """
-        # Offers that are being answered count too: negotiating takes a while, and it must not be for nothing.
-        if self.closing or len(self._sessions) + self._opening >= self.capacity:
+        if self._full and not self.closing:
+            await self._make_room()
+        if self.closing or self._full:
             raise Busy(
                 f"All {self.capacity} places for performers are taken.",
                 "Stop another session, or start livefake with a larger --capacity.",
@@ -206,13 +285,14 @@ class Rooms:
                 peer = connect()
                 undo.push_async_callback(peer.close)
                 answer = await peer.accept(offer)
-                entry = await self._sessions.open(order, peer.source)
+                pictures = Splice(peer.source)
+                entry = await self._sessions.open(order, pictures)
                 undo.push_async_callback(self._end, entry.id)
                 if peer.sink is not None:
                     entry.session.add(peer.sink)
                 entry.sound.present = peer.has_microphone
                 peer.hear(entry.sound.put)
-                room = self._rooms[entry.id] = Room(entry, peer)
+                room = self._rooms[entry.id] = Room(entry, peer, pictures)
                 task = asyncio.create_task(self._attend(room))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -225,6 +305,15 @@ class Rooms:
         """End a session and return when everybody is disconnected; one that has ended is left alone."""
         await self._end(room.entry.id)
         await room.empty.wait()
+
+    async def reconnect(self, id: str, offer: str) -> str:
+        """Let the performer of a session go on over another connection; returns the SDP answer.
+
+        Raises:
+            BadRequest: the offer cannot be answered.
+            NotFound: there is no such session, or it has ended meanwhile.
+        """
+        return await self.own(id).reconnect(self._performer(), offer)
 
     async def watch(self, key: str, offer: str) -> tuple[str, str]:
         """Connect a viewer to the session with that view key; returns the viewer's id and the SDP answer.
@@ -294,6 +383,29 @@ class Rooms:
                 await _quietly(self._sessions.close_all(), *(room.close() for room in self), *self._tasks)
         except TimeoutError:
             _LOG.warning("Some connections did not close within %g s and were dropped.", within)
+
+    @property
+    def _full(self) -> bool:
+        # Offers that are being answered count too: negotiating takes a while, and it must not be for nothing.
+        return len(self._sessions) + self._opening >= self.capacity
+
+    async def _make_room(self) -> None:
+        """End a session whose performer was lost a while ago, if there is one."""
+        for room in self:
+            if room.yields:
+                await self._end(room.entry.id)
+                return
+
+    def own(self, id: str) -> Room:
+        """The room of the session with that id.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        room = self._rooms.get(self._sessions.find(id).id)
+        if room is None:
+            raise NotFound("There is no such session; it has ended.", "Go live again.")
+        return room
 
     def _room(self, key: str) -> Room:
         room = self._rooms.get(self._sessions.find_view(key).id)

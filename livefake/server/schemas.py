@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, StrictBool
 
 from livefake.flow.timing import Timing
+from livefake.media.ice import Ice
 from livefake.media.recorder import Phase, Recording
 from livefake.outputs import OutputKind, OutputReport, OutputState
 from livefake.server.bodies import Asked, Told
@@ -18,11 +19,14 @@ from livefake.session import Others, State
 from livefake.swap.persona import PersonaCard
 
 __all__ = [
+    "Answer",
     "Asked",
     "Consent",
     "Costs",
     "Frames",
     "Health",
+    "IceEntry",
+    "IceSettings",
     "MarkCounts",
     "NoticeText",
     "Offer",
@@ -33,6 +37,7 @@ __all__ = [
     "ProblemBody",
     "ProblemText",
     "RecordingState",
+    "Reoffer",
     "SessionChange",
     "SessionState",
     "Status",
@@ -120,6 +125,41 @@ class Offer(Asked):
     source: Literal["camera", "clip"] = Field(description="What the browser sends: its camera or the demo clip.")
     others: Others = Field(default=Others.BLUR, description="What happens to other people's faces.")
     tone: float = Field(default=0.0, ge=0, le=1, description="Skin tone: 0 the performer's, 1 the persona's.")
+
+
+class Reoffer(Asked):
+    """Another connection for a session that is open."""
+
+    sdp: str = Field(min_length=1, description="The browser's WebRTC offer.")
+
+
+class Answer(Told):
+    """The other half of an offer."""
+
+    sdp: str
+
+
+class IceEntry(Told):
+    """A STUN or TURN server in the form of the browsers' ``RTCIceServer``."""
+
+    urls: str
+    username: str = ""
+    credential: str = ""
+
+
+class IceSettings(Told):
+    """How a browser finds a path to the service; the sign-in is good for some hours."""
+
+    ice_servers: tuple[IceEntry, ...]
+    relay_only: bool
+
+    @classmethod
+    def of(cls, ice: Ice, now: float) -> IceSettings:
+        """What a browser needs at that time, seconds since 1970."""
+        entries = (
+            IceEntry(urls=each.url, username=each.username, credential=each.credential) for each in ice.admitted(now)
+        )
+        return cls(ice_servers=tuple(entries), relay_only=ice.relay_only)
 
 
 class Opened(Told):

@@ -125,11 +125,45 @@ import { Trouble } from "./trouble.js";
  * @property {{state: string}} c2pa
  */
 
+/**
+ * @typedef {object} KeyOrder
+ * @property {string} persona
+ * @property {{notice: string, accepted: true}} consent
+ * @property {Others} others
+ * @property {number} tone
+ * @property {number} minutes How long the key holds.
+ */
+/**
+ * @typedef {object} KeyEntry
+ * @property {string} id
+ * @property {string} persona
+ * @property {number} left_s
+ * @property {string | null} session
+ * @property {string | null} view_url
+ * @property {string[]} problems
+ */
+
 /** @returns {Promise<ServiceStatus>} */
 export const getStatus = () => json("GET", "/api/status");
 
 /** @returns {Promise<Notice>} */
 export const getNotice = () => json("GET", "/api/notice");
+
+/**
+ * How to find a path to the server.
+ * @param {string} [path] Of whoever asks: a performer, a viewer or an invited person.
+ * @returns {Promise<RTCConfiguration>}
+ */
+export async function getIce(path = "/api/ice") {
+  const { ice_servers, relay_only } = await json("GET", path);
+  return { iceServers: ice_servers, iceTransportPolicy: relay_only ? "relay" : "all" };
+}
+
+/** @param {string} key */
+export const viewIcePath = (key) => `/whep/${encodeURIComponent(key)}/ice`;
+
+/** @param {string} key */
+export const enrolIcePath = (key) => enrolPath(key, "ice");
 
 /** @returns {Promise<Persona[]>} */
 export const getPersonas = () => json("GET", "/api/personas");
@@ -152,6 +186,25 @@ export const getSession = (id) => json("GET", sessionPath(id));
  * @returns {Promise<SessionReport>}
  */
 export const changeSession = (id, change) => json("PATCH", sessionPath(id), change);
+
+/**
+ * Go on over another connection, under the consent that was given.
+ * @param {string} id
+ * @param {string} sdp The offer.
+ * @returns {Promise<{sdp: string}>}
+ */
+export const reconnectSession = (id, sdp) => json("PUT", `${sessionPath(id)}/connection`, { sdp });
+
+/**
+ * Tell candidates that were found after the offer.
+ * @param {string} id
+ * @param {string} fragment See RFC 8840.
+ * @returns {Promise<void>}
+ */
+export async function trickle(id, fragment) {
+  const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
+  await send("PATCH", `${sessionPath(id)}/connection`, { headers, body: fragment });
+}
 
 /**
  * Begin to record, or end the recording.
@@ -226,6 +279,24 @@ export async function openView(key, offer) {
  */
 export async function closeView(location) {
   await send("DELETE", location, { keepalive: true });
+}
+
+/** @returns {Promise<KeyEntry[]>} */
+export const getKeys = () => json("GET", "/api/keys");
+
+/**
+ * @param {KeyOrder} order
+ * @returns {Promise<{key: string, url: string, entry: KeyEntry}>} The key is told this once.
+ */
+export const makeKey = (order) => json("POST", "/api/keys", order);
+
+/**
+ * Take a key back; whoever uses it is disconnected.
+ * @param {string} id
+ * @returns {Promise<void>}
+ */
+export async function revokeKey(id) {
+  await send("DELETE", `/api/keys/${encodeURIComponent(id)}`);
 }
 
 /** @returns {Promise<GrantEntry[]>} */

@@ -3,7 +3,7 @@
  * @module enrol
  */
 
-import { beginCheck, endCheck, getCheck, getInvitation, signGrant } from "./api.js";
+import { beginCheck, endCheck, enrolIcePath, getCheck, getIce, getInvitation, signGrant } from "./api.js";
 import { give } from "./rtc.js";
 import { openPerson } from "./source.js";
 import { Trouble, asTrouble } from "./trouble.js";
@@ -104,13 +104,16 @@ class Enrolment {
       this.video.srcObject = this.stream;
       await this.video.play();
       const consent = { notice: this.text.notice.id, accepted: /** @type {const} */ (true) };
-      this.connection = await give(this.stream, LINES, async (sdp) => {
+      const ice = await getIce(enrolIcePath(this.key));
+      /** @type {import("./rtc.js").Signal} */
+      const signal = async (sdp) => {
         const begun = await beginCheck(this.key, { sdp, consent, adult: true });
         this.check = begun.check;
         this.show("check");
         this.step(begun.state);
         return begun.sdp;
-      });
+      };
+      this.connection = await give(this.stream, LINES, signal, ice);
       this.watch();
     } catch (error) {
       this.release();

@@ -6,6 +6,7 @@
 import { getNotice, getPersonas } from "./api.js";
 import { download, recordingText } from "./keep.js";
 import { LiveScreen } from "./live.js";
+import { KeysPanel } from "./keys.js";
 import { PeoplePanel } from "./people.js";
 import { WORDS, clock } from "./phases.js";
 import { ServiceWatch } from "./service.js";
@@ -44,6 +45,7 @@ class Studio {
       onLook: (look) => this.remember(look),
     });
     this.people = new PeoplePanel();
+    this.keys = new KeysPanel(() => this.setup.agreed());
     this.service = new ServiceWatch((ready, hint) => {
       if (this.place === "setup") this.setup.setButton(ready ? "idle" : "warming", hint);
     });

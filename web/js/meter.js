@@ -61,6 +61,20 @@ export function readReport(stats) {
 }
 
 /**
+ * Count what came in over a connection, whatever it was: a count that rises tells that the other end is there.
+ * @param {Iterable<any>} stats Values of an RTCStatsReport.
+ * @returns {number} Packets and bytes, added up.
+ */
+export function heardOf(stats) {
+  let heard = 0;
+  for (const entry of stats) {
+    if (entry.type === "inbound-rtp") heard += entry.packetsReceived ?? 0;
+    else if (entry.type === "transport") heard += entry.bytesReceived ?? 0;
+  }
+  return heard;
+}
+
+/**
  * Mean time of each part between two readings.
  * @param {Totals} before
  * @param {Totals} after

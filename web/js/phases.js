@@ -3,7 +3,7 @@
  * @module phases
  */
 
-/** @typedef {"connecting" | "waiting" | "live" | "held" | "card" | "paused" | "stalled" | "lost"} Phase */
+/** @typedef {"connecting" | "waiting" | "live" | "held" | "card" | "paused" | "stalled" | "reconnecting" | "lost"} Phase */
 /** @typedef {import("./api.js").SessionReport} SessionReport */
 
 /** @type {Readonly<Record<Phase, {label: string, text: string}>>} */
@@ -15,6 +15,7 @@ export const WORDS = Object.freeze({
   card: { label: "Face lost", text: "Viewers see a card, never your camera." },
   paused: { label: "Paused", text: "Confirm that it is still you in the picture." },
   stalled: { label: "No picture", text: "No pictures come back at the moment." },
+  reconnecting: { label: "Reconnecting…", text: "The connection was interrupted. Viewers see a card meanwhile." },
   lost: { label: "Disconnected", text: "The connection has ended." },
 });
 
@@ -40,7 +41,7 @@ export function phaseOf(report, shown, stalled) {
  * @returns {boolean}
  */
 export function pictureVisible(phase, shown) {
-  return shown > 0 && phase !== "connecting" && phase !== "lost";
+  return shown > 0 && !["connecting", "reconnecting", "lost"].includes(phase);
 }
 
 /**

@@ -3,7 +3,18 @@
  * @module session
  */
 
-import { changeSession, closeSession, getSession, openSession, recordSession, takeSnapshot } from "./api.js";
+import {
+  changeSession,
+  closeSession,
+  getIce,
+  getSession,
+  openSession,
+  reconnectSession,
+  recordSession,
+  takeSnapshot,
+  trickle,
+} from "./api.js";
+import { Lifeline } from "./lifeline.js";
 import { FrameCounter, NOTHING, delayOf, measureRefresh, median, partsBetween, readReport } from "./meter.js";
 import { phaseOf } from "./phases.js";
 import { connect } from "./rtc.js";
@@ -40,7 +51,6 @@ import { Trouble, asTrouble } from "./trouble.js";
 
 const POLL_MS = 1000;
 const STALL_MS = 2500;
-const DISCONNECTED_MS = 4000;
 const MISSED_POLLS = 3;
 const HISTORY = 3600;
 
@@ -57,14 +67,21 @@ export class LiveSession {
   static async open({ source, settings, notice }, videos, listener) {
     /** @type {SessionAnswer | undefined} */
     let opened;
+    /** @param {import("./rtc.js").Signal} signal */
+    const link = async (signal) =>
+      connect(source.track, source.sound, settings.height, signal, await getIce(), (more) =>
+        trickle(opened?.id ?? "", more),
+      );
     try {
-      const { pc, remote } = await connect(source.track, source.sound, settings.height, async (sdp) => {
+      const first = await link(async (sdp) => {
         const { persona, others, tone } = settings;
         const consent = { notice, accepted: /** @type {const} */ (true) };
         opened = await openSession({ sdp, persona, consent, source: source.kind, others, tone });
         return opened.sdp;
       });
-      return new LiveSession(/** @type {SessionAnswer} */ (opened), pc, remote, source.track, videos, listener);
+      const answer = /** @type {SessionAnswer} */ (opened);
+      const again = () => link(async (sdp) => (await reconnectSession(answer.id, sdp)).sdp);
+      return new LiveSession({ answer, first, again, track: source.track, videos, listener });
     } catch (error) {
       if (opened) closeSession(opened.id).catch(() => undefined);
       throw asTrouble(error);
@@ -72,18 +89,17 @@ export class LiveSession {
   }
 
   /**
-   * @param {SessionAnswer} answer
-   * @param {RTCPeerConnection} pc
-   * @param {MediaStream} remote
-   * @param {MediaStreamTrack} track
-   * @param {Videos} videos
-   * @param {Listener} listener
+   * @param {object} parts
+   * @param {SessionAnswer} parts.answer
+   * @param {import("./lifeline.js").Link} parts.first The connection that it was opened with.
+   * @param {() => Promise<import("./lifeline.js").Link>} parts.again Makes another one.
+   * @param {MediaStreamTrack} parts.track
+   * @param {Videos} parts.videos
+   * @param {Listener} parts.listener
    */
-  constructor(answer, pc, remote, track, videos, listener) {
+  constructor({ answer, first, again, track, videos, listener }) {
     this.id = answer.id;
     this.answer = answer;
-    this.pc = pc;
-    this.track = track;
     this.videos = videos;
     this.listener = listener;
     this.opened = performance.now();
@@ -101,9 +117,13 @@ export class LiveSession {
     this.rates = [];
     this.ended = new AbortController();
 
-    videos.remote.srcObject = remote;
+    videos.remote.srcObject = first.remote;
+    this.line = new Lifeline(first, again, {
+      onDown: () => this.#tell("reconnecting"),
+      onUp: ({ remote }) => this.#goOn(remote),
+      onGone: (trouble) => this.#lose(gone(trouble)),
+    });
     const { signal } = this.ended;
-    pc.addEventListener("connectionstatechange", () => this.#connectionChanged(), { signal });
     track.addEventListener("ended", () => this.#lose(sourceEnded()), { signal });
     measureRefresh().then((ms) => (this.refreshMs = ms));
     this.#poll();
@@ -146,8 +166,8 @@ export class LiveSession {
     this.counters.local.stop();
     this.counters.remote.stop();
     this.videos.remote.srcObject = null;
-    this.pc.close();
-    // The server also notices that the connection is gone; a refusal here changes nothing.
+    this.line.close();
+    // The server also notices that the browser hung up; a refusal here changes nothing.
     closeSession(this.id).catch(() => undefined);
   }
 
@@ -159,7 +179,7 @@ export class LiveSession {
   async #poll() {
     const { signal } = this.ended;
     try {
-      const [report, stats] = await Promise.all([getSession(this.id), this.pc.getStats()]);
+      const [report, stats] = await Promise.all([getSession(this.id), this.line.link.pc.getStats()]);
       if (signal.aborted) return;
       this.missed = 0;
       this.report = report;
@@ -172,7 +192,8 @@ export class LiveSession {
       if (signal.aborted) return;
       const trouble = gone(asTrouble(error));
       this.missed += 1;
-      if (trouble.code !== "offline" || this.missed >= MISSED_POLLS) {
+      const patient = this.line.down || this.missed < MISSED_POLLS;
+      if (trouble.code !== "offline" || !patient) {
         this.#lose(trouble);
         return;
       }
@@ -195,36 +216,47 @@ export class LiveSession {
     const fps = document.hidden ? (decoded * 1000) / Math.max(1, now - this.progress.at) : shownRate;
     if (decoded > 0) this.progress = { decoded: this.totals.decoded, at: now };
     const remoteFrames = Math.max(this.counters.remote.count, document.hidden ? this.totals.decoded : 0);
-    const phase = phaseOf(report, remoteFrames, now - this.progress.at > STALL_MS);
+    const stalled = now - this.progress.at > STALL_MS;
+    const phase = this.line.down ? "reconnecting" : phaseOf(report, remoteFrames, stalled);
     const parts = partsBetween(before, this.totals, report.server_ms ?? null, this.refreshMs);
     const delayMs = phase === "live" ? delayOf(parts) : null;
     if (delayMs !== null) remember(this.delays, delayMs);
     if (phase === "live" && fps > 0) remember(this.rates, fps);
 
+    this.#tell(phase, { delayMs, parts, fps, remoteFrames });
+  }
+
+  /**
+   * @param {Phase} phase
+   * @param {Partial<Snapshot>} [measured]
+   */
+  #tell(phase, measured = {}) {
     this.listener.onSnapshot({
       phase,
-      reason: report.reason,
+      reason: phase === "reconnecting" ? "" : (this.report?.reason ?? ""),
       seconds: this.#seconds(),
-      delayMs,
-      parts,
-      fps,
+      delayMs: null,
+      parts: null,
+      fps: 0,
       localFrames: this.counters.local.count,
-      remoteFrames,
+      remoteFrames: this.counters.remote.count,
       width: this.videos.remote.videoWidth,
       height: this.videos.remote.videoHeight,
-      report,
+      report: this.report,
+      ...measured,
     });
   }
 
-  #connectionChanged() {
-    const { signal } = this.ended;
-    const state = this.pc.connectionState;
-    if (state === "failed" || state === "closed") this.#lose(connectionLost());
-    if (state !== "disconnected") return;
-    const timer = setTimeout(() => {
-      if (this.pc.connectionState !== "connected") this.#lose(connectionLost());
-    }, DISCONNECTED_MS);
-    signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  /**
+   * Another connection stands: show what comes over it, and count from nothing.
+   * @param {MediaStream} remote
+   */
+  #goOn(remote) {
+    this.totals = NOTHING;
+    this.progress = { decoded: 0, at: performance.now() };
+    const show = () => this.#tell(phaseOf(this.report, this.counters.remote.count, false));
+    this.videos.remote.addEventListener("loadeddata", show, { once: true, signal: this.ended.signal });
+    this.videos.remote.srcObject = remote;
   }
 
   /** @param {Trouble} trouble */
@@ -256,13 +288,6 @@ const gone = (trouble) =>
   trouble.code === "http-404"
     ? new Trouble("The session has ended on the server.", "Connect again to go on.")
     : trouble;
-
-const connectionLost = () =>
-  new Trouble(
-    "The connection to livefake was lost.",
-    "Check that the program is still running, then connect again.",
-    "lost",
-  );
 
 const sourceEnded = () =>
   new Trouble(

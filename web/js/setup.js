@@ -191,14 +191,29 @@ export class Setup {
   }
 
   #submit() {
-    if (!this.noticeId || !this.settings.persona) return;
-    if (!this.consent.checked) {
-      this.#showMissing(true);
-      this.consent.focus();
-      return;
-    }
+    if (!this.#mayGo()) return;
     hideBanner();
     this.listener.onGo();
+  }
+
+  /** Whether everything is there; a tick that is missing is pointed out. */
+  #mayGo() {
+    if (!this.noticeId || !this.settings.persona) return false;
+    if (this.consent.checked) return true;
+    this.#showMissing(true);
+    this.consent.focus();
+    return false;
+  }
+
+  /**
+   * Use the consent for something other than a session from this page. The tick is taken away: it counts once.
+   * @returns {{persona: string, others: Others, tone: number, consent: {notice: string, accepted: true}} | null} null without a tick.
+   */
+  agreed() {
+    if (!this.#mayGo()) return null;
+    this.consent.checked = false;
+    const { persona, others, tone } = this.settings;
+    return { persona, others, tone, consent: { notice: this.noticeId, accepted: true } };
   }
 
   /** @param {boolean} missing */

@@ -3,7 +3,7 @@
  * @module view
  */
 
-import { closeView, openView } from "./api.js";
+import { closeView, getIce, openView, viewIcePath } from "./api.js";
 import { readReport } from "./meter.js";
 import { watch } from "./rtc.js";
 import { find } from "./ui.js";
@@ -47,11 +47,12 @@ class View {
     let connection;
     let seen = false;
     try {
+      const ice = await getIce(viewIcePath(this.key));
       const { pc, remote } = await watch(async (offer) => {
         const answer = await openView(this.key, offer);
         this.location = answer.location;
         return answer.sdp;
-      });
+      }, ice);
       connection = pc;
       this.video.srcObject = remote;
       if (remote.getAudioTracks().length > 0) this.listen();

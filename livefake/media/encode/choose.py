@@ -133,7 +133,7 @@ def choose_encoder(wanted: str, trials: Trials, *, there: Callable[[Hardware], b
                 f"The encoder {wanted} cannot be used: {problem}.", "Set LIVEFAKE_ENCODER=auto, or leave it unset."
             )
         return Choice(wanted)
-    refusals = []
+    refusals: list[str] = []
     for name, hardware in HARDWARE.items():
         if not there(hardware):
             continue

@@ -188,7 +188,8 @@ class Publisher:
     def _heed(self, values: list[Value]) -> bytes:
         """Go on after an answer to a command."""
         # Some servers leave out what a command does not need.
-        name, transaction, _, info, *_ = [*values, None, None, None, None]
+        padded: list[Value] = [*values, None, None, None, None]
+        name, transaction, _, info = padded[:4]
         if name == "_result" and transaction == _CONNECT:
             return (
                 self._command("releaseStream", 2, None, self._key)

@@ -6,10 +6,19 @@ import asyncio
 import logging
 from typing import Final
 
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCIceTransportPolicy,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from aiortc.sdp import SessionDescription
 
+from livefake.clock import Wall, wall
 from livefake.errors import BadRequest
+from livefake.media.ice import Ice
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.fragment import read_fragment
 from livefake.media.webrtc.low_delay import install
@@ -31,20 +40,22 @@ class Connection:
     Args:
         name: for the log.
         bitrate: what the video aims for.
+        ice: how the path is found.
+        wall: the time of day, by which TURN servers let in.
     """
 
-    def __init__(self, name: str, *, bitrate: Bitrate) -> None:
+    def __init__(self, name: str, *, bitrate: Bitrate, ice: Ice | None = None, wall: Wall = wall) -> None:
         install(bitrate)
         self._name = name
         self._bitrate = bitrate
+        self._hung_up = False
         self._settled = asyncio.Event()
         self._gone = asyncio.Event()
         self._closed = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._users: frozenset[str] = frozenset()
         self._trickled = 0
-        # Host candidates only: the service runs on the user's own machine or network.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._connection = RTCPeerConnection(_configuration(ice or Ice(), wall()))
         self._connection.on("connectionstatechange", self._follow)
 
     async def accept(self, sdp: str) -> str:
@@ -98,6 +109,11 @@ class Connection:
         except Exception as error:
             raise BadRequest("A candidate cannot be used.", "Send the browser's candidates, unchanged.") from error
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the browser ended the connection on purpose, rather than that it was lost on the way."""
+        return self._hung_up
+
     async def wait_closed(self) -> None:
         """Wait until the browser has gone, or ``close`` was called, and everything is released."""
         await self._closed.wait()
@@ -144,6 +160,13 @@ class Connection:
         elif self._connection.connectionState in ("failed", "closed"):
             self._leave()
 
+    def _stream_ended(self) -> None:
+        """What the browser sends has ended. While the path still stands, that is how it says goodbye."""
+        if not self._gone.is_set():
+            paths = {each.receiver.transport.transport for each in self._connection.getTransceivers()}
+            self._hung_up = not any(path.state == "failed" or path._connection._closing for path in paths)
+        self._leave()
+
     def _leave(self) -> None:
         self._gone.set()
         self._settled.set()
@@ -165,3 +188,15 @@ class Connection:
     async def _release(self) -> None:
         """Let go of everything; whoever builds on this releases its own first."""
         await self._connection.close()
+
+
+def _configuration(ice: Ice, now: float) -> RTCConfiguration:
+    """What aiortc is told; of several servers of one kind it uses the first."""
+    policy = RTCIceTransportPolicy.RELAY if ice.relay_only else RTCIceTransportPolicy.ALL
+    return RTCConfiguration(
+        iceServers=[
+            RTCIceServer(server.url, server.username or None, server.credential or None) for server in ice.admitted(now)
+        ],
+        iceTransportPolicy=policy,
+        bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
+    )

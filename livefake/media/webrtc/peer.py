@@ -21,6 +21,7 @@ from livefake.frame import Frame
 from livefake.media.encode.coder import Format
 from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
+from livefake.media.ice import Ice
 from livefake.media.picture import to_frame
 from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.sound.lipsync import LipSync
@@ -79,10 +80,11 @@ class PerformerPeer(Connection):
     Args:
         clock: stamps arrivals, and places cards in time.
         bitrate: what both directions aim for.
+        ice: how the path is found.
     """
 
-    def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("browser", bitrate=bitrate)
+    def __init__(self, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None) -> None:
+        super().__init__("browser", bitrate=bitrate, ice=ice)
         self._track = SealedTrack(clock)
         self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
@@ -140,7 +142,7 @@ class PerformerPeer(Connection):
                     if isinstance(picture, av.VideoFrame):
                         self._sync.picture(receiver.stamp(picture.pts or 0), self._source.arrive(picture))
         finally:
-            self._leave()
+            self._stream_ended()
 
     async def _release(self) -> None:
         await self._sink.close()
@@ -161,10 +163,13 @@ class ViewerPeer(Connection):
         sound: of the same session.
         clock: the service's monotonic clock.
         bitrate: what the picture aims for.
+        ice: how the path is found.
     """
 
-    def __init__(self, broadcast: Broadcast, sound: SoundBus, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("viewer", bitrate=bitrate)
+    def __init__(
+        self, broadcast: Broadcast, sound: SoundBus, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None
+    ) -> None:
+        super().__init__("viewer", bitrate=bitrate, ice=ice)
         self._broadcast = broadcast
         self._sound = sound
         self._clock = clock

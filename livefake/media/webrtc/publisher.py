@@ -14,6 +14,7 @@ from aiortc.sdp import SessionDescription
 from aiortc.stats import RTCTransportStats
 
 from livefake.clock import Clock
+from livefake.media.ice import Ice
 from livefake.media.sound.bus import Chunk
 from livefake.media.sound.lipsync import LipSync
 from livefake.media.webrtc.bitrate import Bitrate
@@ -38,12 +39,13 @@ class PublisherPeer(Connection):
     Args:
         clock: stamps arrivals.
         bitrate: what the program is asked to aim for.
+        ice: how the path is found.
     """
 
     sink = None
 
-    def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("publisher", bitrate=bitrate)
+    def __init__(self, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None) -> None:
+        super().__init__("publisher", bitrate=bitrate, ice=ice)
         self._source = CameraSource(clock)
         self._sync = LipSync()
         self._microphone = Microphone(clock, self._sync)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from livefake.clock import Clock, Nanos
 from livefake.errors import BadRequest
+from livefake.media.ice import Ice
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
 from livefake.media.webrtc.peer import CameraSource
@@ -79,10 +80,11 @@ class ReceiverPeer(Connection):
     Args:
         clock: stamps arrivals.
         bitrate: what the browser's camera is asked to aim for.
+        ice: how the path is found.
     """
 
-    def __init__(self, *, clock: Clock, bitrate: Bitrate) -> None:
-        super().__init__("enrolment", bitrate=bitrate)
+    def __init__(self, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None) -> None:
+        super().__init__("enrolment", bitrate=bitrate, ice=ice)
         self._source = CameraSource(clock)
         self._sound = MicrophoneSource(clock)
         self._pumps: list[asyncio.Task[None]] = []

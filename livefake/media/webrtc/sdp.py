@@ -12,7 +12,14 @@ from livefake.errors import BadRequest
 from livefake.media.encode.coder import Format
 from livefake.media.webrtc.bitrate import Bitrate
 
-__all__ = ["PERFORMER", "VIEWER", "check_offer", "preferred", "wanted_format", "with_bitrates"]
+__all__ = [
+    "PERFORMER",
+    "VIEWER",
+    "check_offer",
+    "preferred",
+    "wanted_format",
+    "with_bitrates",
+]
 
 PERFORMER: Final = frozenset({"sendrecv", "sendonly"})
 """Directions of the video in the offer of somebody who sends a camera."""

@@ -12,7 +12,7 @@ from livefake import __version__
 from livefake.errors import NotFound
 from livefake.server.metrics import metrics_text
 from livefake.server.plain import STYLE, STYLE_PATH, api_page
-from livefake.server.schemas import Health, NoticeText, PersonaEntry, ProblemBody, Status
+from livefake.server.schemas import Health, IceSettings, NoticeText, PersonaEntry, ProblemBody, Status
 from livefake.server.service import ServiceOf
 
 __all__ = ["router"]
@@ -43,6 +43,12 @@ async def status(service: ServiceOf) -> Status:
 async def notice(service: ServiceOf) -> NoticeText:
     """Give the text that a performer must have read and agreed to."""
     return NoticeText.of(service.notice)
+
+
+@router.get("/api/ice")
+async def ice(service: ServiceOf) -> IceSettings:
+    """Tell which servers help a performer's browser to connect."""
+    return IceSettings.of(service.settings.ice, service.people.wall())
 
 
 @router.get("/api/personas")

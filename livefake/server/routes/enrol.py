@@ -24,7 +24,7 @@ from livefake.server.consentbodies import (
 )
 from livefake.server.links import own_address
 from livefake.server.qr import qr_picture
-from livefake.server.schemas import ProblemBody
+from livefake.server.schemas import IceSettings, ProblemBody
 from livefake.server.service import ServiceOf
 
 __all__ = ["router"]
@@ -51,6 +51,14 @@ async def begin_check(key: str, offer: CheckOffer, service: ServiceOf) -> CheckB
         raise ConsentError("A grant needs your declaration to be of age.", "Only who is of age can give one.")
     attempt, answer = await enrolments.begin(key, offer.sdp)
     return CheckBegun(check=attempt.name, sdp=answer, state=CheckState.of(attempt))
+
+
+@router.get("/{key}/ice")
+async def ice(key: str, service: ServiceOf) -> IceSettings:
+    """Tell which servers help an invited person's browser to connect."""
+    people = service.people
+    people.invites.find(key, now=people.wall())
+    return IceSettings.of(service.settings.ice, people.wall())
 
 
 @router.get("/{key}/{check}")

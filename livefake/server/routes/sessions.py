@@ -7,11 +7,22 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from livefake.errors import NotFound
+from livefake.media.webrtc.fragment import FRAGMENT
+from livefake.server.exchange import PATCH_BODY, read_text
 from livefake.server.links import own_address
-from livefake.server.schemas import Offer, Opened, ProblemBody, SessionChange, SessionState
+from livefake.server.problems import Problem
+from livefake.server.schemas import (
+    Answer,
+    Offer,
+    Opened,
+    ProblemBody,
+    Reoffer,
+    SessionChange,
+    SessionState,
+)
 from livefake.server.service import ServiceOf
 from livefake.sessions import Order
 
@@ -69,6 +80,28 @@ async def change_session(id: str, change: SessionChange, service: ServiceOf) -> 
     if change.resume:
         session.resume()
     return SessionState.of(entry)
+
+
+@router.put("/{id}/connection")
+async def reconnect(id: str, offer: Reoffer, service: ServiceOf) -> Answer:
+    """Go on over another connection after one was lost: within 30 s, and under the consent that was given."""
+    return Answer(sdp=await service.rooms.reconnect(id, offer.sdp))
+
+
+@router.patch(
+    "/{id}/connection",
+    status_code=204,
+    response_class=Response,
+    responses={415: {"model": ProblemBody}},
+    openapi_extra=PATCH_BODY,
+)
+async def trickle(id: str, request: Request, service: ServiceOf) -> Response:
+    """Take ICE candidates that the browser found after its latest offer."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FRAGMENT:
+        problem = Problem(415, f"Later candidates should have the content type {FRAGMENT}.")
+        return problem.response(request.scope)
+    await service.rooms.own(id).trickle(await read_text(request))
+    return Response(status_code=204)
 
 
 @router.delete("/{id}", status_code=204)

@@ -23,7 +23,7 @@ from livefake.server.exchange import (
     preflight,
     read_text,
 )
-from livefake.server.schemas import ProblemBody
+from livefake.server.schemas import IceSettings, ProblemBody
 from livefake.server.service import ServiceOf
 
 __all__ = ["router"]
@@ -51,6 +51,13 @@ async def trickle(key: str, viewer: str, request: Request, service: ServiceOf) -
         return problem.response(request.scope)
     await service.rooms.trickle(key, viewer, await read_text(request))
     return Response(status_code=204)
+
+
+@router.get("/{key}/ice")
+async def ice(key: str, service: ServiceOf) -> IceSettings:
+    """Tell which servers help a viewer's browser to connect."""
+    service.rooms.knows(key)
+    return IceSettings.of(service.settings.ice, service.people.wall())
 
 
 @router.delete("/{key}/{viewer}", status_code=204)
