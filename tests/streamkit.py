@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -138,7 +139,18 @@ async def take(url: str, *options: str) -> Taker:
     )
     taker = Taker(process)
     assert await taker.line() == {"listens": True}
+    if url.startswith("rtmp://"):
+        # FFmpeg listens a moment after it was asked to, and takes one connection only: no knocking.
+        async with asyncio.timeout(10):
+            while not listening(urlsplit(url).port or 0):  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0.02)
     return taker
+
+
+def listening(port: int) -> bool:
+    """Whether somebody listens on a port of 127.0.0.1; where that cannot be seen, it is believed."""
+    table = Path("/proc/net/tcp")
+    return not table.exists() or f":{port:04X} 00000000:0000 0A" in table.read_text()
 
 
 class Received(io.RawIOBase):

@@ -65,6 +65,19 @@ def perform(house: House, client: httpx.Client) -> list[str]:
     return [key, last(viewer), PUSHED, last(PUSHED)]
 
 
+def publish(house: House, client: httpx.Client) -> list[str]:
+    """A stream key that is used and taken back; returns its secrets."""
+    consent = {"notice": house.service.notice.id, "accepted": True}
+    wanted = {"persona": "mara", "consent": consent, "outputs": [{"kind": "push", "target": PUSHED}]}
+    made = client.post("/api/keys", json=wanted).raise_for_status().json()
+    bearer = {"Authorization": f"Bearer {made['key']}"}
+    for headers in ({**SDP, **bearer}, bearer, {**SDP, "Authorization": f"Bearer {made['key']}x"}):
+        client.post("/whip", content=OFFER, headers=headers)
+    client.get("/api/keys").raise_for_status()
+    client.delete(f"/api/keys/{made['entry']['id']}").raise_for_status()
+    return [made["key"]]
+
+
 def enrol(client: httpx.Client) -> list[str]:
     """An invitation and a check that is begun and ended; returns their secrets."""
     scope = {"purposes": ["wear"], "outputs": ["live"], "days": 3}
@@ -98,7 +111,7 @@ def test_no_secret_and_no_name_is_logged(base: str, house: House, caplog: pytest
         client.get(f"/?token={TOKEN}")
         client.get("/api/status", headers={"Authorization": f"Bearer {TOKEN[:-1]}"})
         client.get(f"/api/status?token={TOKEN}", headers={"Host": f"{TOKEN}.example"})
-        secrets = [TOKEN, TOKEN[:-1], SUBJECT, *perform(house, client), *enrol(client)]
+        secrets = [TOKEN, TOKEN[:-1], SUBJECT, *perform(house, client), *publish(house, client), *enrol(client)]
         rest(house)
         secrets += own(house, client)
         # What goes wrong is logged with where it did, and that holds no secret either.

@@ -61,9 +61,12 @@ def pictures(program: Obs, page: Page, count: int) -> tuple[list[Bytes], list[By
         Both (360, 640, 3) uint8 BGR; the source's own size is the upper left of OBS's program.
     """
     for _ in range(300):
+        assert page.evaluate("livefake.stats().state") != "lost", page.inner_text("#cover")
         if program.screenshot()[:HEIGHT, :WIDTH].std() > 10:
             break
         page.wait_for_timeout(100)
+    else:
+        raise TimeoutError("OBS shows nothing of the transport stream")
     shots, returned = [], []
     for _ in range(count):
         page.wait_for_timeout(60)

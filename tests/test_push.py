@@ -5,10 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +29,7 @@ from livefake.media.push.link import RtmpLink
 from livefake.media.push.rtmp import Publisher, Refused
 from livefake.media.push.srt import load_srt
 from livefake.outputs import OutputKind, OutputReport, Outputs, OutputState
-from livefake.ways.push import push_to
+from livefake.ways.push import Push, push_to
 from tests.streamkit import Show, Taker, free_port, playing, take
 
 KEY = "a-secret-key"
@@ -193,6 +202,72 @@ def test_a_server_without_tls_gets_no_key() -> None:
         link.cut()
         with server.accept()[0] as came:
             assert KEY.encode() not in came.recv(65_536)
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificate and key for 127.0.0.1, that nobody but the test trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")]), datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "identity.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(certificate.public_bytes(Encoding.PEM) + secret)
+    return path
+
+
+@asynccontextmanager
+async def tls_in_front_of(port: int, identity: Path) -> AsyncIterator[int]:
+    """The port of a relay that speaks TLS on its outer side."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+        writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(identity)
+    server = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_with_tls_a_trusted_server_gets_the_stream_and_a_stranger_nothing(
+    takers: list[Taker], identity: Path
+) -> None:
+    port = free_port()
+    takers.append(await take(f"rtmp://127.0.0.1:{port}/live/{KEY}"))
+    trust = ssl.create_default_context(cafile=identity)
+    async with tls_in_front_of(port, identity) as outer, playing(Show()) as show:
+        address = parse_address(f"rtmps://127.0.0.1:{outer}/live/{KEY}")
+        stranger = Push(show.taps, address, clock=monotonic)
+        with pytest.raises(LivefakeError, match="cannot be trusted: self-signed certificate"):
+            await stranger.run()
+        known = Push(show.taps, address, clock=monotonic, links=lambda to: RtmpLink(to, patience=10, trust=trust))
+        running = asyncio.create_task(known.run())
+        await takers[0].sees(200)
+        await known.close()
+        await running
+        assert known.read().frames > 0
 
 
 async def test_a_push_that_waits_for_a_dead_server_can_be_removed() -> None:

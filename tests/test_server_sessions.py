@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from livefake.errors import EngineError
-from livefake.server import rooms
+from livefake.server import room as room_module
 from livefake.server.notice import NOTICE
-from livefake.server.rooms import VIEWERS
+from livefake.server.room import VIEWERS
 from livefake.session import Others
 from tests.serverkit import FRAMES, OFFER, ORIGIN, SDP, House, opened, problem, running, view_key
 
@@ -207,7 +207,7 @@ async def test_stopping_the_service_closes_everything(house: House) -> None:
 async def lost(house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, **times: float) -> str:
     """Open a session and lose its performer's connection; returns the session's address."""
     for name, seconds in times.items():
-        monkeypatch.setattr(rooms, name, seconds)
+        monkeypatch.setattr(room_module, name, seconds)
     session = await opened(house, client)
     house.performers[-1].drop()
     await house.settled()
@@ -347,7 +347,7 @@ async def test_whep_connects_and_disconnects_a_viewer(house: House, client: http
         assert answer.headers["content-type"] == "application/sdp"
         assert answer.text.startswith("v=0")
         assert answer.headers["access-control-allow-origin"] == "*"
-        assert answer.headers["access-control-expose-headers"] == "Location, ETag, Accept-Patch"
+        assert answer.headers["access-control-expose-headers"] == "Location, ETag, Accept-Patch, Link"
         place = answer.headers["location"]
         assert re.fullmatch(rf"/whep/{key}/[\w-]{{16}}", place)
         assert (await player.delete(place)).status_code == 204

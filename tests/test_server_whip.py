@@ -13,7 +13,9 @@ import httpx
 import pytest
 
 from livefake.errors import ConsentError
+from livefake.media.ice import IceServer
 from livefake.media.webrtc.fragment import FRAGMENT
+from livefake.server.exchange import created
 from tests.serverkit import OFFER, ORIGIN, SDP, House, opened, problem, running, view_key
 
 LATE = {"Content-Type": FRAGMENT}
@@ -270,6 +272,17 @@ async def test_an_answer_that_is_not_wanted_is_not_made(
     assert answer.status_code == status
     problem(await client.post(path, json={}, headers=permit), 415)
     assert len(house.publishers) + len(house.viewers) == (status == 201)
+
+
+def test_ice_servers_are_linked_to_with_what_one_signs_in_with() -> None:
+    servers = [IceServer("stun:stun.example"), IceServer("turn:turn.example?transport=udp", "ann", 's"\\\n')]
+    answer = created("v=0", "/whip/x", servers)
+    assert answer.headers.getlist("link") == [
+        '<stun:stun.example>; rel="ice-server"',
+        '<turn:turn.example?transport=udp>; rel="ice-server"; username="ann"; credential="s\\"\\\\";'
+        ' credential-type="password"',
+    ]
+    assert "link" not in created("v=0", "/whip/x").headers
 
 
 @pytest.mark.parametrize("path", ["/whip", "/whip/stream", "/whep/key", "/whep/key/viewer"])

@@ -86,6 +86,7 @@ _LOOK = """async () => {
 
 @desktop
 @pytest.mark.programs
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(bool(missing()), reason=missing())
 async def test_a_browser_finds_the_camera_and_sees_the_sealed_picture(

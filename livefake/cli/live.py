@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from livefake.media.local import Opened
     from livefake.media.recorder import Recording
     from livefake.server.notice import Notice
-    from livefake.server.rooms import Room
+    from livefake.server.room import Room
     from livefake.server.service import Service
     from livefake.sessions import Order
 

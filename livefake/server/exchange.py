@@ -8,12 +8,13 @@ follows from the connection's address.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import Request, Response
 
 from livefake.errors import BadRequest
+from livefake.media.ice import IceServer
 from livefake.media.webrtc.fragment import FRAGMENT
 from livefake.server.problems import Problem
 from livefake.server.schemas import ProblemBody
@@ -98,15 +99,19 @@ def entity_tag(connection: str) -> str:
     return f'"{hashlib.sha256(connection.encode()).hexdigest()[:16]}"'
 
 
-def created(answer: str, place: str) -> Response:
+def created(answer: str, place: str, servers: Sequence[IceServer] = ()) -> Response:
     """The answer to an offer.
 
     Args:
         answer: SDP.
         place: path of the connection; its last part names it.
+        servers: STUN and TURN servers for the other end, each in a Link header (RFC 9725, section 4.6).
     """
     headers = {"Location": place, "ETag": entity_tag(place.rpartition("/")[2]), "Accept-Patch": FRAGMENT}
-    return Response(answer, 201, headers, SDP)
+    response = Response(answer, 201, headers, SDP)
+    for server in servers:
+        response.headers.append("Link", _link(server))
+    return response
 
 
 def preflight() -> Response:
@@ -119,6 +124,21 @@ def preflight() -> Response:
         "Accept-Patch": FRAGMENT,
     }
     return Response(status_code=204, headers=headers)
+
+
+def _link(server: IceServer) -> str:
+    """A server as the value of a Link header (RFC 8288)."""
+    parts = [f"<{server.url}>", 'rel="ice-server"']
+    if server.username:
+        parts += [f"username={_quoted(server.username)}", f"credential={_quoted(server.credential)}"]
+        parts.append('credential-type="password"')
+    return "; ".join(parts)
+
+
+def _quoted(text: str) -> str:
+    """A quoted string (RFC 9110, section 5.6.4); what no header can carry is left out."""
+    plain = "".join(letter for letter in text if " " <= letter <= "~")
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _kind(headers: Mapping[str, str]) -> str:

@@ -44,9 +44,17 @@ class Application(FastAPI):
             document = super().openapi()
             document.setdefault("components", {})["securitySchemes"] = {
                 "bearer": {"type": "http", "scheme": "bearer"},
+                "stream-key": {"type": "http", "scheme": "bearer", "description": "Made under /api/keys."},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": cookie_name(self._port)},
             }
             for path, operations in document["paths"].items():
                 for operation in operations.values():
-                    operation["security"] = [{"bearer": []}, {"cookie": []}] if needs_token(path) else []
+                    operation["security"] = _security(path)
         return super().openapi()
+
+
+def _security(path: str) -> list[dict[str, list[str]]]:
+    """What gets in at an address; nothing for those whose own key is the permission."""
+    if path.startswith("/whip"):
+        return [{"stream-key": []}]
+    return [{"bearer": []}, {"cookie": []}] if needs_token(path) else []

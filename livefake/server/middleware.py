@@ -69,7 +69,7 @@ class SecurityHeaders:
                 headers.update(_HEADERS)
                 if is_for_other_sites(path):
                     headers["Access-Control-Allow-Origin"] = "*"
-                    headers["Access-Control-Expose-Headers"] = "Location, ETag, Accept-Patch"
+                    headers["Access-Control-Expose-Headers"] = "Location, ETag, Accept-Patch, Link"
                 # Files may be kept and asked for again with their ETag; everything else is of this moment.
                 headers["Cache-Control"] = "no-cache" if path.startswith(("/static/", "/demo/")) else "no-store"
             await send(message)

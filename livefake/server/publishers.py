@@ -13,7 +13,8 @@ from typing import Final
 from livefake.clock import Clock
 from livefake.errors import Busy, ConsentError, LivefakeError, NotFound
 from livefake.server.ports import PerformerPort
-from livefake.server.rooms import Room, Rooms
+from livefake.server.room import Room
+from livefake.server.rooms import Rooms
 from livefake.server.streamkeys import USUAL_MINUTES, StreamKey, StreamKeys, Target
 from livefake.sessions import Order
 

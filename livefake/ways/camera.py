@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ __all__ = ["NAME", "VirtualCamera", "camera_in"]
 NAME: Final = "livefake"
 """Of the camera, where the target gives none."""
 _LONGEST: Final = 40
+_FAREWELL: Final = 7.0
 
 
 class VirtualCamera:
@@ -69,11 +71,15 @@ class VirtualCamera:
             self._session.disallow(Shown.VIRTUAL_CAMERA)
         await self._session.remove(self._sink)
         await self._sink.close()
-        await self._gone.wait()
+        # The camera's program may be being compiled; the thread ends by itself then.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                await self._gone.wait()
 
     def _ended(self, problem: LivefakeError | None) -> None:
         """On the sink's thread."""
-        self._loop.call_soon_threadsafe(self._settle, problem)
+        with suppress(RuntimeError):  # the service has ended meanwhile
+            self._loop.call_soon_threadsafe(self._settle, problem)
 
     def _settle(self, problem: LivefakeError | None) -> None:
         self._gone.set()

@@ -38,7 +38,7 @@ async def watch(key: str, request: Request, service: ServiceOf) -> Response:
     if problem is not None:
         return problem.response(request.scope)
     viewer, answer = await service.rooms.watch(key, await read_text(request))
-    return created(answer, f"/whep/{key}/{viewer}")
+    return created(answer, f"/whep/{key}/{viewer}", service.settings.ice.admitted(service.people.wall()))
 
 
 @router.patch(

@@ -51,7 +51,7 @@ async def publish(request: Request, service: ServiceOf) -> Response:
     if problem is not None:
         return problem.response(request.scope)
     stream, answer = await service.publishers.publish(key, await read_text(request))
-    return created(answer, f"/whip/{stream.id}")
+    return created(answer, f"/whip/{stream.id}", service.settings.ice.admitted(service.people.wall()))
 
 
 @router.patch(
