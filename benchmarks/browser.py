@@ -19,7 +19,7 @@ import numpy as np
 from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, Page, Playwright
 
-from livefake.frame import Bytes
+from livefake.frame import Bytes, Frame
 
 __all__ = [
     "BITS",
@@ -42,6 +42,7 @@ BITS = 16
 
 _BLOCKS = BITS + 4
 _SHARE = 40
+_FLASH_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +114,13 @@ def missing() -> str:
 
 
 @contextmanager
-def chromium(playwright: Playwright, camera: Path | None = None) -> Iterator[Browser]:
+def chromium(playwright: Playwright, camera: Path | None = None, microphone: Path | None = None) -> Iterator[Browser]:
     """Chromium without a window.
 
     Args:
         playwright: a started Playwright.
         camera: .y4m file that plays as the camera, in a loop; Chromium's test picture if None.
+        microphone: .wav file that plays as the microphone, in a loop; Chromium's beeps if None.
     """
     arguments = [
         "--no-sandbox",
@@ -131,6 +133,8 @@ def chromium(playwright: Playwright, camera: Path | None = None) -> Iterator[Bro
     ]
     if camera is not None:
         arguments.append(f"--use-file-for-fake-video-capture={camera}")
+    if microphone is not None:
+        arguments.append(f"--use-file-for-fake-audio-capture={microphone}")
     browser = playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
     try:
         yield browser
@@ -199,6 +203,7 @@ def write_camera(
     frames: int,
     stamped: bool = False,
     empty: Container[int] = (),
+    flashes: Container[int] | None = None,
 ) -> None:
     """Turn a clip into a file that Chromium plays as a camera.
 
@@ -209,6 +214,7 @@ def write_camera(
         frames: how many; the clip starts again when it ends.
         stamped: whether each frame carries its number.
         empty: numbers of frames that are a flat grey instead, as if nobody were there.
+        flashes: numbers of frames whose upper left corner is white, while it is black in the others; None leaves it.
     """
     width, height = size
     pictures: list[Bytes] = []
@@ -228,11 +234,18 @@ def write_camera(
                 frame.fill(128)
             if stamped:
                 stamp(frame[:height], number)
+            if flashes is not None:
+                planes = Frame(frame, 0, 0)
+                side = width // _FLASH_SHARE // 2 * 2
+                planes.y[:side, :side] = 235 if number in flashes else 16
+                planes.u[: side // 2, : side // 2] = planes.v[: side // 2, : side // 2] = 128
             file.write(b"FRAME\n")
             file.write(frame.tobytes())
 
 
-def go_live(page: Page, url: str, *, source: str = "camera", persona: str | None = None) -> None:
+def go_live(
+    page: Page, url: str, *, source: str = "camera", persona: str | None = None, microphone: bool = False
+) -> None:
     """Walk through the page as a person does, until the returned picture is live.
 
     Raises:
@@ -242,6 +255,8 @@ def go_live(page: Page, url: str, *, source: str = "camera", persona: str | None
     page.check(f"input[name=source][value={source}]", force=True)
     if persona is not None:
         page.check(f"input[name=persona][value={persona}]", force=True)
+    if microphone:
+        page.select_option("#microphone", "default")
     page.check("#consent")
     page.click("#go")
     for _ in range(200):

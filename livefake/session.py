@@ -15,9 +15,11 @@ from livefake.flow.mailbox import Mailbox
 from livefake.flow.outcome import Fate
 from livefake.flow.timing import FRAME, Samples, Timing, Timings
 from livefake.frame import Frame
+from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Painter, Sink, Source, Tapped
 from livefake.media.recordings import Recordings
 from livefake.media.selfread import SelfReader
+from livefake.media.sound.bus import SoundBus
 from livefake.media.take import Take
 from livefake.media.tap import Tap
 from livefake.rig import Outfit, Rig
@@ -107,6 +109,10 @@ class Session:
     def watch(self, tap: Tap) -> None:
         """Read the mark back from that encoder too, until its tap is closed."""
         self._reader.watch(tap)
+
+    def record_from(self, broadcast: Broadcast, sound: SoundBus) -> None:
+        """Tell where recordings get pictures and sound."""
+        self._take.record_from(broadcast, sound)
 
     def distrust(self, reason: str) -> None:
         """Show nothing but the hold card, at once, until ``trust`` takes that reason back. For the event loop.

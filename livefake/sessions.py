@@ -170,6 +170,7 @@ class Sessions:
         session.add(broadcast)
         broadcast.watch_with(session.watch)
         sound = SoundBus()
+        session.record_from(broadcast, sound)
         outputs = Outputs(Taps(session, broadcast, sound, number), self._makers, clock=self._clock)
         entry = Entry(
             id=id,

@@ -7,7 +7,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from livefake.frame import Frame
+from livefake.frame import RTP_CLOCK, Frame
+from livefake.media.encode.coder import Coder, Format, make_coder
+from livefake.media.encode.feed import Encoded
 from livefake.media.recordings import Recordings
 from livefake.trust.grants import GrantBook
 from livefake.trust.provenance import Provenancer
@@ -29,6 +31,22 @@ def sealed(number: int, *, width: int = 160, height: int = 96, grant: str = "") 
     frame.done |= {"blend", "label", "watermark"}
     frame.faces = (a_face(),)
     return Seal(MARK.session)(frame)
+
+
+class Encoding:
+    """A shared encode in small: sealed pictures in, encoded ones out, the first of which stands on its own."""
+
+    def __init__(self) -> None:
+        self._coder: Coder | None = None
+
+    def __call__(self, picture: Sealed, *, key: bool = False) -> Encoded:
+        frame = picture.frame
+        if self._coder is None or self._coder.size != (frame.width, frame.height):
+            self._coder = make_coder(Format.H264, frame.width, frame.height, 1_000_000)
+        image = av.VideoFrame.from_ndarray(frame.i420, format="yuv420p")
+        image.pts, image.time_base = frame.pts, RTP_CLOCK
+        data, stands = self._coder.encode(image, key=key)
+        return Encoded(data, stands, frame.pts, frame.arrived, frame.width, frame.height, frame.grant)
 
 
 def numbers(path: Path) -> list[int]:

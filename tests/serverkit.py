@@ -99,13 +99,19 @@ class LocalPeer:
         self.sink: Sink | None = QuietSink()
         self.trickled: list[str] = []
         self.closed = self.hung_up = False
+        self.offer = ""
         self._over = asyncio.Event()
 
     async def accept(self, sdp: str) -> str:
         await asyncio.sleep(0)
+        self.offer = sdp
         if not sdp.startswith("v=0"):
             raise BadRequest("The offer should be SDP, and is not.")
         return "v=0\r\ns=answer\r\n"
+
+    @property
+    def has_microphone(self) -> bool:
+        return "m=audio" in self.offer
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         self.listener = listener
@@ -298,7 +304,7 @@ class House:
             personas=(_persona(folder, "mara"), _persona(folder, "edgar")),
             performer=lambda: _kept(self.performers),
             publisher=lambda: _kept(self.publishers),
-            viewer=lambda _: _kept(self.viewers),
+            viewer=lambda _broadcast, _sound: _kept(self.viewers),
             clock=self.clock,
             engine="none",
             web=web or _web(folder),

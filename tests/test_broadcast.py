@@ -17,6 +17,7 @@ from livefake.media.encode.feed import Encoded, Feed
 from livefake.media.encode.hub import Broadcast
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.trust.seal import Seal, Sealed
+from tests.album import a_face
 
 WIDTH, HEIGHT = 192, 128
 
@@ -79,6 +80,24 @@ async def test_a_feed_can_be_decoded(broadcast: Broadcast, clock: FakeClock, for
             levels.append(round(float(frame.to_ndarray()[:HEIGHT].mean())))
     assert len(levels) >= 4
     assert all(abs(level - 60 - index) < 6 for index, level in enumerate(levels))
+
+
+async def test_an_encoded_picture_says_whose_it_is_and_how_long_it_took(broadcast: Broadcast, clock: FakeClock) -> None:
+    feed = broadcast.feed(Format.H264, "test")
+    assert broadcast.delay(Format.H264) == broadcast.delay(Format.VP8) == 0
+    i420 = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
+    frame = Frame(i420, 0, clock(), grant="theirs")
+    frame.done |= {"blend", "label", "watermark"}
+    frame.faces = (a_face(),)
+    clock.advance(60)
+    broadcast.show(Seal(1)(frame))
+    picture = await take(feed)
+    assert (picture.grant, picture.card) == ("theirs", False)
+    assert broadcast.delay(Format.H264) == 60_000_000
+    clock.advance(33)
+    broadcast.show(card(60, 1))
+    assert (await take(feed)).card
+    assert broadcast.delay(Format.H264) == 60_000_000, "a card was drawn just now"
 
 
 async def test_all_takers_of_a_format_share_one_encode(broadcast: Broadcast, clock: FakeClock) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +13,10 @@ from hypothesis import strategies as st
 
 from livefake.errors import BadMedia
 from livefake.frame import Bytes, Frame
-from livefake.media.encoder import TICKS, Encoded, H264Encoder
-from livefake.media.filmtime import FilmTime
+from livefake.media.encode.coder import Format, make_coder
 from livefake.media.fragments import FragmentedWriter, boxes, plain_copy, whole_length
 from livefake.media.letterbox import fit
+from livefake.media.packet import TICKS, Packet
 from tests.footage import CLIP
 
 
@@ -26,10 +25,16 @@ def planes(number: int, width: int = 96, height: int = 64) -> Bytes:
     return np.asarray(steps % 200 + 20, np.uint8)
 
 
-def packets(times: list[int]) -> list[Encoded]:
-    encoder = H264Encoder(96, 64)
-    found = [packet for number, at in enumerate(times) for packet in encoder.encode(planes(number), at)]
-    return found + encoder.flush()
+def packets(times: list[int]) -> list[Packet]:
+    """Pictures at those times; one that stands on its own about each second."""
+    coder, found, keyed = make_coder(Format.H264, 96, 64, 500_000), list[Packet](), -TICKS
+    for number, at in enumerate(times):
+        picture = av.VideoFrame.from_ndarray(planes(number), format="yuv420p")
+        picture.pts, picture.time_base = at, Fraction(1, TICKS)
+        data, key = coder.encode(picture, key=at - keyed >= TICKS)
+        keyed = at if key else keyed
+        found.append(Packet(data, at, key))
+    return found
 
 
 def film(times: list[int]) -> bytes:
@@ -138,7 +143,7 @@ def test_a_film_may_have_sound(tmp_path: Path) -> None:
         heard = [packet for packet in clip.demux(sound) if packet.dts is not None][:40]
         # An encoder's first sound lies before 0; a recording begins there.
         pieces = [
-            Encoded(bytes(packet), round(((packet.dts or 0) - (heard[0].dts or 0)) * scale), True, "audio")
+            Packet(bytes(packet), round(((packet.dts or 0) - (heard[0].dts or 0)) * scale), True, "audio")
             for packet in heard
         ]
         for packet in sorted([*encoded, *pieces], key=lambda one: one.pts):
@@ -149,27 +154,6 @@ def test_a_film_may_have_sound(tmp_path: Path) -> None:
         with av.open(str(one)) as container:
             assert len(list(container.decode(audio=0))) >= 38
         assert shown(one.read_bytes()) == UNEVEN
-
-
-@given(st.lists(st.tuples(st.integers(-(10**13), 10**13), st.integers(0, 2 * 10**9)), min_size=1, max_size=50))
-def test_times_rise_and_follow_the_arrivals_by_half_a_second(steps: list[tuple[int, int]]) -> None:
-    timeline, arrived, times = FilmTime(), 5 * 10**9, []
-    for instant, step in steps:
-        arrived += step
-        times.append(timeline.place(instant, arrived))
-        # Times that must rise may run ahead by as many ticks as there were pictures.
-        assert abs(times[-1] / TICKS - (arrived - 5 * 10**9 - steps[0][1]) / 1e9) < 0.5 + len(steps) / TICKS + 0.5
-    assert all(later > earlier for earlier, later in itertools.pairwise(times))
-    assert times[0] == 0
-
-
-def test_the_sources_spacing_counts_and_not_the_networks() -> None:
-    timeline = FilmTime()
-    late = [0, 31_000_000, 2_000_000, 90_000_000]
-    times = [
-        timeline.place(7 * 10**9 + number * 40_000_000, number * 40_000_000 + one) for number, one in enumerate(late)
-    ]
-    assert times == [0, 3600, 7200, 10_800]
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 180), (1280, 720), (360, 640), (2, 500), (641 & ~1, 358)])

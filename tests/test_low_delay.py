@@ -39,6 +39,7 @@ from livefake.media.webrtc.low_delay import (
     install,
     is_key_frame,
 )
+from livefake.media.webrtc.sound_buffer import SoundJitterBuffer
 
 H264 = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90_000, payloadType=101)
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
@@ -104,12 +105,13 @@ def test_a_vanished_browser_is_noticed_within_five_seconds() -> None:
     assert longest() < 5
 
 
-async def test_a_receiver_of_video_is_given_the_mended_parts_and_one_of_sound_is_not() -> None:
+async def test_a_receiver_is_given_the_mended_parts_of_its_kind() -> None:
     transport = aiortc.RTCDtlsTransport(
         aiortc.RTCIceTransport(aiortc.RTCIceGatherer([])), [aiortc.RTCCertificate.generateCertificate()]
     )
     video, sound = vars(LowDelayReceiver("video", transport)), vars(LowDelayReceiver("audio", transport))
     stock = vars(RTCRtpReceiver("video", transport))
+    assert isinstance(sound["_RTCRtpReceiver__jitter_buffer"], SoundJitterBuffer)
     for part, mended in (("jitter_buffer", MarkerJitterBuffer), ("decoder_queue", DecoderQueue)):
         name = f"_RTCRtpReceiver__{part}"
         assert isinstance(video[name], mended)
@@ -414,3 +416,38 @@ def test_a_new_size_makes_a_new_coder() -> None:
         small = encoder.target_bitrate
         encoder.encode(picture(1, 640, 360))
         assert small < encoder.target_bitrate == 1_200_000
+
+
+# The jitter buffer of sound
+
+
+def heard(buffer: SoundJitterBuffer, numbers: list[int]) -> list[list[int]]:
+    """Which packets come out when each of those goes in, by their time stamps."""
+    out = []
+    for number in numbers:
+        _, frame = buffer.add(packet(number, number * 960))
+        free = [] if frame is None else [frame]
+        while (frame := buffer.more()) is not None:
+            free.append(frame)
+        out.append([each.timestamp // 960 for each in free])
+    return out
+
+
+def test_sound_comes_out_with_its_own_packet() -> None:
+    assert heard(SoundJitterBuffer(), [5, 6, 7]) == [[5], [6], [7]]
+
+
+def test_sound_that_overtook_other_sound_waits_for_it() -> None:
+    assert heard(SoundJitterBuffer(), [5, 7, 8, 6, 9]) == [[5], [], [], [6, 7, 8], [9]]
+
+
+def test_sound_that_is_lost_is_waited_for_while_four_packets_come() -> None:
+    assert heard(SoundJitterBuffer(), [5, 7, 8, 9, 10, 11]) == [[5], [], [], [], [7, 8, 9, 10], [11]]
+    assert heard(SoundJitterBuffer(), [5, 500, 501]) == [[5], [500], [501]]
+    assert heard(SoundJitterBuffer(), [65_535, 0, 2, 1]) == [[65_535], [0], [], [1, 2]]
+
+
+def test_padding_is_no_sound() -> None:
+    buffer = SoundJitterBuffer()
+    assert buffer.add(packet(1, 0, b""))[1] is None
+    assert buffer.add(packet(2, 960))[1] is not None

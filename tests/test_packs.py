@@ -327,9 +327,12 @@ async def test_a_session_records_a_person_only_under_a_grant_that_covers_it(
     people: Studio, book: GrantBook, packs: Path, tmp_path: Path
 ) -> None:
     from livefake.flow.timing import Timings
+    from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
     from livefake.media.recorder import Phase
     from livefake.media.reel import Reel, Screen
+    from livefake.media.sound.bus import SoundBus
+    from livefake.media.webrtc.bitrate import Bitrate
     from livefake.session import Session
     from tests.keepkit import numbers, recordings
 
@@ -351,6 +354,9 @@ async def test_a_session_records_a_person_only_under_a_grant_that_covers_it(
         clock=monotonic,
         recordings=recordings(tmp_path, book=book),
     )
+    broadcast = Broadcast(bitrate=Bitrate(), clock=monotonic)
+    session.add(broadcast)
+    session.record_from(broadcast, SoundBus())
     running = asyncio.create_task(session.run())
     screen = Screen()
     session.add(screen)

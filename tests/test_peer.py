@@ -29,7 +29,7 @@ from livefake.frame import Box, Face, Frame
 from livefake.media.encode.coder import Format
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ports import Sink, Source
-from livefake.media.sound.bus import Chunk
+from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.webrtc import connection as connection_module
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.peer import CameraSource, PerformerPeer, ViewerPeer
@@ -37,7 +37,7 @@ from livefake.trust.seal import Seal, Sealed
 
 WIDTH, HEIGHT = 192, 128
 RAW, SWAPPED = 60, 200
-End = TypeVar("End", "Browser", PerformerPeer, ViewerPeer)
+End = TypeVar("End", "Browser", "Listener", PerformerPeer, ViewerPeer)
 FACE = Face(Box(0, 0, 8, 8), np.zeros((468, 3), np.float32), score=1.0, presence=1.0, track=1, performer=True)
 
 
@@ -138,6 +138,7 @@ class Stage:
     def __init__(self) -> None:
         self._ends: list[Browser | PerformerPeer | ViewerPeer] = []
         self.broadcast = Broadcast(bitrate=Bitrate(), clock=monotonic)
+        self.sound = SoundBus()
 
     def browser(self, direction: str, codec: str = "H264", *, sound: bool = False) -> Browser:
         return self._keep(Browser(direction, codec, sound=sound))
@@ -146,7 +147,7 @@ class Stage:
         return self._keep(PerformerPeer(clock=clock, bitrate=Bitrate()))
 
     def viewer(self) -> ViewerPeer:
-        return self._keep(ViewerPeer(self.broadcast, bitrate=Bitrate()))
+        return self._keep(ViewerPeer(self.broadcast, self.sound, clock=monotonic, bitrate=Bitrate()))
 
     async def close(self) -> None:
         for end in self._ends:
@@ -278,11 +279,58 @@ async def test_sound_is_taken_from_the_performer(stage: Stage) -> None:
     assert "a=recvonly" in sound
     assert "x-google" not in sound
     await asyncio.wait_for(anext(aiter(peer.source)), 20)
+    assert peer.has_microphone
     chunk = await asyncio.wait_for(heard.get(), 20)
     assert chunk.samples.shape == (960, 2)
     assert 0 < monotonic() - chunk.arrived < 5_000_000_000
     await peer.close()
     await browser.close()
+
+
+class Listener(Browser):
+    """A viewer that wants sound, and keeps how loud each piece was."""
+
+    def __init__(self) -> None:
+        super().__init__("recvonly")
+        self.loudness: asyncio.Queue[float] = asyncio.Queue()
+        self.connection.addTransceiver("audio", "recvonly")
+
+    async def _look(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video":
+            return await super()._look(track)
+        try:
+            while True:
+                frame = await track.recv()
+                assert isinstance(frame, av.AudioFrame)
+                self.loudness.put_nowait(float(np.abs(frame.to_ndarray().astype(np.int32)).mean()))
+        except MediaStreamError:
+            return
+
+
+async def test_a_viewer_hears_the_microphone(stage: Stage) -> None:
+    stage.sound.present = True
+    watching, audience = stage.viewer(), stage._keep(Listener())
+    answer = await audience.join(watching)
+    assert answer.count("a=sendonly") == 2
+    wave = np.rint(np.sin(np.arange(960) * 2 * np.pi * 400 / 48_000) * 8000).astype(np.int16)
+    async with asyncio.timeout(20):
+        while audience.loudness.empty() or audience.loudness.get_nowait() < 3000:
+            stage.sound.put(Chunk(np.stack([wave, wave], 1), monotonic()))
+            await asyncio.sleep(0.02)
+    await watching.close()
+    assert stage.sound.taps == ()
+    await audience.close()
+
+
+async def test_there_is_no_sound_for_viewers_of_a_session_without_a_microphone(stage: Stage) -> None:
+    watching, audience = stage.viewer(), stage._keep(Listener())
+    answer = await audience.join(watching)
+    assert answer.count("a=sendonly") == answer.count("a=inactive") == 1
+    assert stage.sound.taps == ()
+    stage.broadcast.show(sealed(Frame(np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8), 0, monotonic())))
+    assert abs(await audience.level() - SWAPPED) < 12
+    await watching.close()
+    await audience.close()
 
 
 # The end

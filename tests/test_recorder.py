@@ -11,33 +11,40 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from livefake.clock import FakeClock
 from livefake.errors import Busy, ConsentError, LivefakeError, NotFound
 from livefake.frame import Frame
+from livefake.media.encode.coder import Format
+from livefake.media.encode.hub import Broadcast
 from livefake.media.recorder import RESERVE, Phase, Recorder, room_for
 from livefake.media.recordings import Recordings
+from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.take import Take
+from livefake.media.webrtc.bitrate import Bitrate
 from livefake.trust.consent import Output
 from livefake.trust.gate import ConsentGate
 from livefake.trust.grants import GrantBook
 from livefake.trust.provenance import Provenance, Provenancer, State, read_provenance
 from tests.grantkit import DURING, SERVICE, START, enter
-from tests.keepkit import MARK, numbers, recordings, sealed, seconds
+from tests.keepkit import MARK, Encoding, numbers, recordings, sealed, seconds
 
 ROOT = Path(__file__).parents[1]
 
 
 def feed(recorder: Recorder, count: int, *, first: int = 0, grant: str = "") -> None:
-    """Show pictures as fast as the encoder takes them."""
+    """Put pictures as fast as they are written."""
+    encoding, key = Encoding(), False
     for number in range(first, first + count):
-        while recorder.depth >= 6 and recorder.report().phase is Phase.RECORDING:
+        while recorder.depth >= 40 and recorder.report().phase is Phase.RECORDING:
             threading.Event().wait(0.001)
-        recorder.show(sealed(number, grant=grant))
+        key = recorder.put(encoding(sealed(number, grant=grant), key=key))
 
 
 def ended(recorder: Recorder) -> None:
@@ -81,18 +88,90 @@ def test_two_recordings_of_one_second_have_names_of_their_own(tmp_path: Path) ->
     assert len({recorder.report().file for recorder in (*both, third)}) == 3
 
 
-def test_pictures_of_another_size_get_bars(tmp_path: Path) -> None:
-    recorder = recordings(tmp_path).start(MARK)
+def test_all_pictures_of_a_film_have_one_size(tmp_path: Path) -> None:
+    recorder, encoding = recordings(tmp_path).start(MARK), Encoding()
     feed(recorder, 4)
-    for number, (width, height) in enumerate([(320, 192), (96, 160), (80, 48)], 4):
-        recorder.show(sealed(number, width=width, height=height))
+    larger = encoding(sealed(4, width=320, height=192))
+    assert not recorder.fits(larger)
+    assert not recorder.put(larger)
+    feed(recorder, 1, first=5)
     ended(recorder)
-    with av.open(recorder.report().file) as container:
-        pictures = list(container.decode(video=0))
-    assert {(picture.width, picture.height) for picture in pictures} == {(160, 96)}
-    upright = pictures[5].to_ndarray()[:96]
-    assert upright[:, 2].max() < 24 < upright[:, 80].min()
-    assert len(pictures) == 7
+    assert numbers(Path(recorder.report().file)) == [0, 1, 2, 3, 5]
+
+
+def test_nothing_is_kept_that_builds_on_another_persons_picture(tmp_path: Path) -> None:
+    """What changed since a picture can show that picture."""
+    recorder, encoding = recordings(tmp_path).start(MARK), Encoding()
+    grants = ["", "", "theirs", "theirs", "", "", "", ""]
+    wanted = [
+        recorder.put(encoding(sealed(number, grant=grant), key=number == 6)) for number, grant in enumerate(grants)
+    ]
+    ended(recorder)
+    assert wanted == [False, False, False, False, True, True, False, False]
+    assert numbers(Path(recorder.report().file)) == [0, 1, 6, 7]
+    assert recorder.report().dropped == 2
+
+
+def test_a_film_has_the_microphones_sound_beside_its_pictures(tmp_path: Path) -> None:
+    recorder, encoding, key = recordings(tmp_path).start(MARK, sound=True), Encoding(), False
+    wave = np.rint(np.sin(np.arange(960) * 2 * np.pi * 400 / 48_000) * 8000).astype(np.int16)
+    start, sounds = sealed(0).frame.arrived, 0
+    for number in range(90):
+        # Picture 40 is the first bright one, and with it begins a tone.
+        picture = encoding(sealed(60 if number >= 40 else 0), key=key)
+        at = start + number * 10**9 // 30
+        key = recorder.put(replace(picture, ticks=number * 3000, arrived=at))
+        while start + sounds * 20_000_000 <= at:
+            loud = sounds * 20 >= 40 * 1000 // 30
+            recorder.hear(Chunk(np.stack([wave, wave], 1) * loud, start + sounds * 20_000_000))
+            sounds += 1
+        while recorder.depth > 30:
+            threading.Event().wait(0.001)
+    ended(recorder)
+    film = Path(recorder.report().file)
+    with av.open(str(film)) as container:
+        bright = next(each.time for each in container.decode(video=0) if each.to_ndarray()[:96].mean() > 100)
+    with av.open(str(film)) as container:
+        loud_at = next(each.time for each in container.decode(audio=0) if np.abs(each.to_ndarray()).mean() > 0.05)
+    assert bright is not None
+    assert loud_at is not None
+    assert abs(bright - loud_at) < 0.04
+    assert seconds(film) == pytest.approx(89 / 30, abs=0.001)
+    assert read(film, tmp_path / "data").state is State.VALID
+
+
+async def test_a_take_records_from_the_shared_encode_and_begins_anew_with_another_size(tmp_path: Path) -> None:
+    clock, sound = FakeClock(start=1), SoundBus()
+    broadcast = Broadcast(bitrate=Bitrate(), clock=clock)
+    take = Take(recordings(tmp_path), MARK)
+    take.record_from(broadcast, sound)
+    watching = broadcast.feed(Format.H264, "viewer")
+    await asyncio.to_thread(take.start, lambda: None)
+    sound.present = True
+
+    async def play(first: int, width: int) -> None:
+        for number in range(first, first + 20):
+            clock.advance(33)
+            for sink in (take, broadcast):
+                sink.show(sealed(number, width=width))
+            picture = await asyncio.wait_for(watching.take(), 10)
+            assert picture is not None
+            await asyncio.sleep(0.01)
+
+    await play(0, 160)
+    (hub,) = broadcast.hubs
+    assert sorted(feed.name for feed in hub.feeds) == ["take", "viewer"]
+    await play(20, 320)
+    assert hub.encoded <= 42, "one encode for both, and the newest picture again for whoever joins"
+    await take.close()
+    await broadcast.close()
+    for recorder in take._recordings._running if take._recordings else []:
+        await asyncio.to_thread(ended, recorder)
+    shown = sorted(numbers(film) for film in (tmp_path / "recordings").glob("*.mp4"))
+    assert len(shown) == 2
+    assert shown[0][-1] >= 15
+    assert shown[1][-1] == 39
+    assert min(shown[1]) >= 20
 
 
 def test_a_recording_without_a_picture_leaves_nothing(tmp_path: Path) -> None:
@@ -119,10 +198,11 @@ def test_a_full_queue_drops_newcomers_and_counts_them(tmp_path: Path) -> None:
         finish=lambda: 1,
     )
     # Once the beginning of the film is written the disk is asked, and takes its time.
-    for number in range(200):
-        recorder.show(sealed(number))
+    encoding = Encoding()
+    wanted = [recorder.put(encoding(sealed(number))) for number in range(200)]
     assert recorder.report().dropped > 100
-    assert recorder.depth <= recorder.deepest == 8
+    assert wanted[-1], "what comes after a gap must stand on its own"
+    assert recorder.depth <= recorder.deepest == 64
     gate.set()
     ended(recorder)
 
@@ -133,7 +213,7 @@ async def test_close_returns_and_can_be_called_twice(tmp_path: Path) -> None:
     await recorder.close()
     await recorder.close()
     assert await asyncio.to_thread(recorder.join, 20)
-    recorder.show(sealed(11))
+    assert not recorder.put(Encoding()(sealed(11)))
     assert recorder.report().phase is Phase.SAVED
 
 
@@ -182,7 +262,7 @@ def test_a_write_that_fails_ends_the_recording_and_what_was_written_is_saved_lat
         folder = Path(sys.argv[1])
         recorder = recordings(folder).start(MARK)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (9000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, resource.RLIM_INFINITY))
         feed(recorder, 600)
         ended(recorder)
         print(recorder.report().phase, recorder.report().problem)
@@ -202,12 +282,13 @@ def test_a_killed_program_loses_less_than_two_seconds(tmp_path: Path) -> None:
         """
         import sys, time
         from pathlib import Path
-        from tests.keepkit import MARK, recordings, sealed
+        from tests.keepkit import MARK, Encoding, recordings, sealed
         recorder = recordings(Path(sys.argv[1])).start(MARK)
+        encoding, key = Encoding(), False
         for number in range(10_000):
             while recorder.depth >= 6:
                 time.sleep(0.001)
-            recorder.show(sealed(number))
+            key = recorder.put(encoding(sealed(number), key=key))
             print(number, flush=True)
         """,
         str(tmp_path),

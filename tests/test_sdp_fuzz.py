@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from livefake.clock import FakeClock, monotonic
 from livefake.errors import BadRequest
 from livefake.media.encode.hub import Broadcast
+from livefake.media.sound.bus import SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
 from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
@@ -91,7 +92,7 @@ def performer() -> Connection:
 
 
 def viewer() -> Connection:
-    return ViewerPeer(Broadcast(bitrate=Bitrate(), clock=FakeClock()), bitrate=Bitrate())
+    return ViewerPeer(Broadcast(bitrate=Bitrate(), clock=FakeClock()), SoundBus(), clock=FakeClock(), bitrate=Bitrate())
 
 
 async def answered(make: Callable[[], Connection], text: str) -> str:

@@ -54,11 +54,23 @@ async def test_a_session_opens_changes_and_ends(house: House, client: httpx.Asyn
     assert "no persona with this id" in problem(await client.patch(path, json={"persona": "nobody"}), 404)
     assert (await client.patch(path, json={})).json() == changed
 
+    quiet = {"present": False, "muted": False, "offset_ms": 0, "level": 0, "video_delay_ms": 0}
+    assert changed["sound"] == quiet
+    muted = (await client.patch(path, json={"sound": {"muted": True, "offset_ms": -40}})).json()
+    assert muted["sound"] == {**quiet, "muted": True, "offset_ms": -40}
+    assert (await client.patch(path, json={"sound": {"muted": False}})).json()["sound"]["offset_ms"] == -40
+    problem(await client.patch(path, json={"sound": {"offset_ms": 501}}), 422)
+
     assert (await client.delete(path)).status_code == 204
     await house.settled()
     assert house.performers[0].closed
     problem(await client.get(path), 404)
     assert (await client.delete(path)).status_code == 204, "what has ended already is what was wanted"
+
+
+async def test_a_microphone_in_the_offer_is_told(house: House, client: httpx.AsyncClient) -> None:
+    session = await opened(house, client, sdp="v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n")
+    assert (await client.get(f"/api/sessions/{session['id']}")).json()["sound"]["present"] is True
 
 
 async def test_the_ledger_is_told_what_the_performer_agreed_to(house: House, client: httpx.AsyncClient) -> None:

@@ -17,6 +17,7 @@ from livefake.media.encode.coder import Format, make_coder
 from livefake.media.encode.hub import Broadcast
 from livefake.media.holdcard import CardPainter
 from livefake.media.reel import Reel
+from livefake.media.sound.bus import SoundBus
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.peer import ViewerPeer
 from livefake.session import UNREAD, Others, Session, State, Tally
@@ -86,7 +87,7 @@ async def test_a_way_out_that_loses_the_mark_gets_the_card(studio: Studio, spoil
     broadcast = Broadcast(bitrate=Bitrate(), clock=monotonic, coders=Spoiling if spoilt else make_coder)
     broadcast.watch_with(running.watch)
     running.add(broadcast)
-    viewer, browser = ViewerPeer(broadcast, bitrate=Bitrate()), Browser("recvonly")
+    viewer, browser = ViewerPeer(broadcast, SoundBus(), clock=monotonic, bitrate=Bitrate()), Browser("recvonly")
     await browser.join(viewer)
     (hub,) = broadcast.hubs
     task = asyncio.create_task(running.run())

@@ -184,7 +184,9 @@ def build_service(settings: Settings, console: Console) -> Service:
         personas=studio.personas,
         performer=lambda: PerformerPeer(clock=monotonic, bitrate=bitrate, ice=settings.ice),
         publisher=lambda: PublisherPeer(clock=monotonic, bitrate=bitrate, ice=settings.ice),
-        viewer=lambda broadcast: ViewerPeer(broadcast, bitrate=bitrate, ice=settings.ice),
+        viewer=lambda broadcast, sound: ViewerPeer(
+            broadcast, sound, clock=monotonic, bitrate=bitrate, ice=settings.ice
+        ),
         clock=monotonic,
         engine=studio.engine,
         web=web_folder(),

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import av
-from av.packet import Packet
+from av.packet import Packet as AvPacket
 
 from livefake.errors import BadMedia
-from livefake.media.encoder import TICKS, Encoded
+from livefake.media.packet import TICKS, Packet
 
 __all__ = ["FragmentedWriter", "boxes", "plain_copy", "whole_length"]
 
@@ -41,7 +41,7 @@ class FragmentedWriter:
     def __init__(
         self,
         file: IO[bytes],
-        first: Encoded,
+        first: Packet,
         *,
         sound: av.AudioStream | None = None,
         notes: Mapping[str, str] | None = None,
@@ -58,7 +58,7 @@ class FragmentedWriter:
         if sound is not None:
             self._streams["audio"] = self._container.add_stream_from_template(sound)
 
-    def write(self, packet: Encoded) -> None:
+    def write(self, packet: Packet) -> None:
         """Append a packet; a key picture closes the fragment before it and sends that to the file.
 
         Raises:
@@ -66,7 +66,7 @@ class FragmentedWriter:
             OSError, av.FFmpegError: the file cannot be written.
         """
         stream = self._streams[packet.track]
-        out = Packet(packet.data)
+        out = AvPacket(packet.data)
         out.pts = out.dts = packet.pts
         out.time_base = Fraction(1, TICKS)
         out.is_keyframe = packet.key

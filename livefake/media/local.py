@@ -80,6 +80,11 @@ class LocalPerformer:
         return self._frames.problem
 
     @property
+    def has_microphone(self) -> bool:
+        """Whether there is sound: not known before the source is open, so its first chunk tells."""
+        return False
+
+    @property
     def hung_up(self) -> bool:
         """Always: there is no network on which it could be lost."""
         return True

@@ -70,12 +70,13 @@ class Recordings:
         self._lock = threading.Lock()
         self._running: list[Recorder] = []
 
-    def start(self, payload: Payload, grant: str = "") -> Recorder:
+    def start(self, payload: Payload, grant: str = "", *, sound: bool = False) -> Recorder:
         """Begin a recording.
 
         Args:
             payload: what the mark in the session's pictures says.
             grant: id of the consent of the real person whose face is worn; empty for a fictional persona.
+            sound: whether the film has sound.
 
         Raises:
             ConsentError: the grant does not cover recordings now.
@@ -103,6 +104,7 @@ class Recordings:
             file,
             _film(part),
             grant=grant,
+            sound=sound,
             notes={"comment": _NOTE, "description": json.dumps(inside)},
             free=lambda: self._free(self._folder),
             finish=lambda: self._finish(part),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 from collections.abc import Callable
 
 from livefake.errors import ConsentError, LivefakeError, NotFound
+from livefake.media.encode.coder import Format
+from livefake.media.encode.feed import Feed
+from livefake.media.encode.hub import Broadcast
 from livefake.media.recorder import Phase, Recorder, Recording
 from livefake.media.recordings import Recordings
+from livefake.media.sound.bus import SoundBus, SoundTap
 from livefake.trust.consent import Output
 from livefake.trust.gate import ConsentGate
 from livefake.trust.seal import Sealed
@@ -15,12 +21,15 @@ from livefake.trust.watermark import Payload
 
 __all__ = ["Take"]
 
+_log = logging.getLogger(__name__)
+
 
 class Take:
     """The sink of a session that keeps something; starting, stopping and changing clothes may come from any thread.
 
-    A recording is made under one grant at most, the one of the person whose face was worn when it began, and that
-    person's gate watches over it.
+    A recording takes the pictures of the session's shared encode, and the sound. Pictures of another size than before
+    begin another film. A recording is made under one grant at most, the one of the person whose face was worn when it
+    began, and that person's gate watches over it.
 
     Args:
         recordings: the folder; None where nothing can be kept.
@@ -35,6 +44,14 @@ class Take:
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
         self._newest: Sealed | None = None
+        self._broadcast: Broadcast | None = None
+        self._sound: SoundBus | None = None
+        self._pumped: Recorder | None = None
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    def record_from(self, broadcast: Broadcast, sound: SoundBus) -> None:
+        """Tell where recordings get pictures and sound."""
+        self._broadcast, self._sound = broadcast, sound
 
     @property
     def running(self) -> bool:
@@ -65,7 +82,7 @@ class Take:
             if self.running:
                 return
             watching = gate()
-            self._recorder = self._folder().start(self._payload, "" if watching is None else watching.grant)
+            self._recorder = self._begin("" if watching is None else watching.grant)
             if watching is not None:
                 watching.also(Output.RECORDING)
 
@@ -116,16 +133,58 @@ class Take:
         return self._folder().still(sealed, self._payload)
 
     def show(self, sealed: Sealed) -> None:
-        """Take the newest picture. Returns at once."""
+        """Take the newest picture. Returns at once; called on the event loop."""
         self._newest = sealed
-        if self._recorder is not None:
-            self._recorder.show(sealed)
+        recorder = self._recorder
+        if recorder is not None and recorder is not self._pumped and self.running and self._broadcast is not None:
+            self._pumped = recorder
+            feed = self._broadcast.feed(Format.H264, self.name)
+            sound = self._sound.tap(self.name) if recorder.sound and self._sound is not None else None
+            pump = asyncio.get_running_loop().create_task(self._pump(recorder, feed, sound), name="recording")
+            self._pumps.add(pump)
+            pump.add_done_callback(self._pumps.discard)
 
     async def close(self) -> None:
         """End the recording. Safe to call twice."""
         self._newest = None
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
         if self._recorder is not None:
             await self._recorder.close()
+
+    async def _pump(self, recorder: Recorder, feed: Feed, sound: SoundTap | None) -> None:
+        """Bring pictures, and the sound that belongs to them, until the recording ends."""
+        try:
+            while (picture := await feed.take()) is not None and recorder.report().phase is Phase.RECORDING:
+                if not recorder.fits(picture):
+                    await asyncio.to_thread(self._another, recorder)
+                    return
+                if recorder.put(picture):
+                    feed.ask_for_key_frame()
+                while sound is not None and (chunk := sound.peek()) is not None and chunk.arrived <= picture.arrived:
+                    sound.take_now()
+                    recorder.hear(chunk)
+        finally:
+            feed.close()
+            if sound is not None:
+                sound.close()
+
+    def _another(self, recorder: Recorder) -> None:
+        """End a film whose size no longer fits, and begin another."""
+        with self._lock:
+            if recorder is not self._recorder or not self.running:
+                return
+            recorder.stop()
+            try:
+                self._recorder = self._begin(recorder.grant)
+            except LivefakeError as error:
+                _log.warning("The recording ended when the picture changed its size: %s", error)
+                recorder.stop(f"The recording ended when the picture changed its size. {error}")
+
+    def _begin(self, grant: str) -> Recorder:
+        sound = self._sound is not None and self._sound.present
+        return self._folder().start(self._payload, grant, sound=sound)
 
     def _folder(self) -> Recordings:
         if self._recordings is None:

@@ -52,15 +52,17 @@ NOTICE: Final = Notice(
     paragraphs=(
         "Your camera picture goes to the livefake service that printed this page's address, and nowhere else. "
         "livefake finds your face in it and replaces it with the persona you chose.",
+        "Your voice goes along only if you choose a microphone. It is neither changed nor marked: whoever watches "
+        "hears you as you are, also while a card is shown, until you mute it or stop.",
         "Every picture that leaves the service carries a visible label and an invisible mark that say it was made by "
         "livefake. Neither can be turned off. When your face cannot be replaced, viewers see the last finished "
         "picture for a moment and then a card, never your camera picture.",
-        "Nothing is sent to anybody else, and no picture is stored unless you press Record or Snapshot: those keep the "
-        "finished picture, never your camera's, on the machine where livefake runs or where this page is open. What "
-        "always stays is a line in this installation's ledger for every ten seconds: the session's number, times and "
-        "counts, the grant of a real person whose face you wear, this agreement, and fingerprints of the finished "
-        "pictures, which cannot be turned back into pictures. It lets somebody tell later whether a picture was really "
-        "shown here.",
+        "Nothing is sent to anybody else, and neither picture nor sound is stored unless you press Record or Snapshot: "
+        "those keep the finished picture, and a recording your voice too where it goes along, but never your camera's "
+        "picture, on the machine where livefake runs or where this page is open. What always stays is a line in this "
+        "installation's ledger for every ten seconds: the session's number, times and counts, the grant of a real "
+        "person whose face you wear, this agreement, and fingerprints of the finished pictures, which cannot be turned "
+        "back into pictures. It lets somebody tell later whether a picture was really shown here.",
         "The viewer link shows the finished picture to whoever has it, for as long as the session runs. "
         "Give it only to programs and people that should see you.",
         "Other people in the picture are blurred unless you choose otherwise. If you do, ask them first.",

@@ -69,6 +69,11 @@ class PerformerPort(ViewerPort, Protocol):
     def source(self) -> Source: ...
 
     @property
+    def has_microphone(self) -> bool:
+        """Whether it brings sound; known once it has answered."""
+        ...
+
+    @property
     def hung_up(self) -> bool:
         """Whether the browser ended it on purpose, rather than that it was lost on the way."""
         ...

@@ -11,6 +11,7 @@ from typing import Final
 
 from livefake.errors import Busy, NotFound
 from livefake.media.encode.hub import Broadcast
+from livefake.media.sound.bus import SoundBus
 from livefake.media.splice import Splice
 from livefake.server.ports import OpenSession, PerformerPort, ViewerPort
 
@@ -122,7 +123,7 @@ class Room:
         finally:
             self.yields = False
 
-    async def admit(self, connect: Callable[[Broadcast], ViewerPort], offer: str) -> tuple[str, str]:
+    async def admit(self, connect: Callable[[Broadcast, SoundBus], ViewerPort], offer: str) -> tuple[str, str]:
         """Connect a viewer.
 
         Args:
@@ -143,7 +144,7 @@ class Room:
             )
         name = secrets.token_urlsafe(12)
         # The place is taken before the first await, or two offers at once could both pass the check above.
-        viewer = self._viewers[name] = connect(self.entry.broadcast)
+        viewer = self._viewers[name] = connect(self.entry.broadcast, self.entry.sound)
         async with AsyncExitStack() as undo:
             undo.callback(self._viewers.pop, name, None)
             undo.push_async_callback(viewer.close)

@@ -13,7 +13,7 @@ from livefake.errors import Busy, NotFound
 from livefake.media.encode.coder import Format
 from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
-from livefake.media.sound.bus import SoundTap
+from livefake.media.sound.bus import SoundBus, SoundTap
 from livefake.media.splice import Splice
 from livefake.server.ports import OpenSession, PerformerPort, SessionBook, ViewerPort
 from livefake.server.room import VIEWERS, Room, quietly
@@ -31,7 +31,7 @@ class Rooms:
     Args:
         sessions: the sessions themselves.
         performer: makes an unconnected peer for a performer.
-        viewer: makes an unconnected peer for a viewer of what it is given.
+        viewer: makes an unconnected peer for a viewer of the pictures and the sound it is given.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Rooms:
         sessions: SessionBook,
         *,
         performer: Callable[[], PerformerPort],
-        viewer: Callable[[Broadcast], ViewerPort],
+        viewer: Callable[[Broadcast, SoundBus], ViewerPort],
     ) -> None:
         self._sessions = sessions
         self._performer = performer
@@ -118,6 +118,7 @@ class Rooms:
                 undo.push_async_callback(self._end, entry.id)
                 if peer.sink is not None:
                     entry.session.add(peer.sink)
+                entry.sound.present = peer.has_microphone
                 peer.hear(entry.sound.put)
                 room = self._rooms[entry.id] = Room(entry, peer, pictures)
                 task = asyncio.create_task(self._attend(room))

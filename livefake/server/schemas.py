@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import Field, StrictBool
 
 from livefake.flow.timing import Timing
 from livefake.media.ice import Ice
 from livefake.media.recorder import Phase, Recording
 from livefake.outputs import OutputKind, OutputReport, OutputState
+from livefake.server.bodies import Asked, Told
 from livefake.server.notice import Notice
-from livefake.session import Others, Report, State
+from livefake.server.ports import OpenSession
+from livefake.server.soundbodies import SoundChange, SoundState
+from livefake.session import Others, State
 from livefake.swap.persona import PersonaCard
 
 __all__ = [
@@ -40,18 +43,6 @@ __all__ = [
     "Status",
     "Told",
 ]
-
-
-class Asked(BaseModel):
-    """What a client sends: a field that does not exist is a mistake worth telling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Told(BaseModel):
-    """What the service answers."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class ProblemText(Told):
@@ -193,6 +184,7 @@ class SessionChange(Asked):
     persona: str | None = Field(default=None, min_length=1, max_length=64)
     others: Others | None = None
     tone: float | None = Field(default=None, ge=0, le=1)
+    sound: SoundChange = Field(default_factory=SoundChange)
     resume: StrictBool = Field(default=False, description="Show the picture again after a session that held.")
 
 
@@ -275,12 +267,14 @@ class SessionState(Told):
     queue_depth: int
     recording: RecordingState | None
     mark: MarkCounts
+    sound: SoundState
 
     @classmethod
-    def of(cls, id: str, report: Report) -> SessionState:
-        """The session's report under its id."""
+    def of(cls, entry: OpenSession) -> SessionState:
+        """The session as it reports itself, under its id."""
+        report = entry.session.report()
         return cls(
-            id=id,
+            id=entry.id,
             state=report.state,
             reason=report.reason,
             needs_resume=report.needs_resume,
@@ -299,6 +293,7 @@ class SessionState(Told):
             queue_depth=report.queue_depth,
             recording=None if report.recording is None else RecordingState.of(report.recording),
             mark=MarkCounts(**report.mark.counts()),
+            sound=SoundState.of(entry.sound, entry.broadcast),
         )
 
 

@@ -13,6 +13,7 @@ from livefake.clock import Clock
 from livefake.errors import NotFound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.recordings import Recordings
+from livefake.media.sound.bus import SoundBus
 from livefake.server.desk import Desk, Examine
 from livefake.server.notice import NOTICE, Notice
 from livefake.server.people import People
@@ -36,7 +37,7 @@ class Service:
         personas: what can be worn.
         performer: makes an unconnected peer for a performer.
         publisher: makes an unconnected peer for a program that publishes a camera.
-        viewer: makes an unconnected peer for a viewer of what it is given.
+        viewer: makes an unconnected peer for a viewer of the pictures and the sound it is given.
         clock: the service's monotonic clock.
         engine: what runs the networks, for people.
         web: folder of the browser pages.
@@ -56,7 +57,7 @@ class Service:
     personas: tuple[PersonaCard, ...]
     performer: Callable[[], PerformerPort]
     publisher: Callable[[], PerformerPort]
-    viewer: Callable[[Broadcast], ViewerPort]
+    viewer: Callable[[Broadcast, SoundBus], ViewerPort]
     clock: Clock
     engine: str
     web: Path

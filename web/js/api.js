@@ -15,6 +15,7 @@ import { Trouble } from "./trouble.js";
 /** @typedef {{arrived: number, swapped: number, held: number, carded: number, dropped: number}} FrameCounts */
 /** @typedef {"recording" | "finishing" | "saved" | "failed"} RecordingPhase */
 /** @typedef {{phase: RecordingPhase, seconds: number, bytes: number, problem: string, file: string}} Recording */
+/** @typedef {{present: boolean, muted: boolean, offset_ms: number, level: number, video_delay_ms: number}} SoundReport */
 /**
  * @typedef {object} SessionReport
  * @property {string} id
@@ -33,6 +34,7 @@ import { Trouble } from "./trouble.js";
  * @property {string} quality
  * @property {Recording | null} recording The latest one.
  * @property {{read: number, missed: number, early: number, skipped: number}} mark
+ * @property {SoundReport} sound
  */
 /**
  * @typedef {object} SessionRequest
@@ -68,7 +70,7 @@ import { Trouble } from "./trouble.js";
  * @property {number} restarts
  * @property {string} problem
  */
-/** @typedef {{persona?: string, others?: Others, tone?: number, resume?: true}} SessionChange */
+/** @typedef {{persona?: string, others?: Others, tone?: number, resume?: true, sound?: {muted?: boolean, offset_ms?: number}}} SessionChange */
 /** @typedef {"train" | "wear"} Purpose */
 /** @typedef {"live" | "recording" | "virtual-camera" | "file"} Output */
 /** @typedef {{purposes: Purpose[], outputs: Output[], days: number}} Scope What a grant allows. */

@@ -8,6 +8,7 @@ import { Keeper } from "./keep.js";
 import { OutputsPanel } from "./outputs.js";
 import { PersonaPicker } from "./personas.js";
 import { WORDS, clock, pictureVisible } from "./phases.js";
+import { SoundControls } from "./sound.js";
 import { fillRows, find, say } from "./ui.js";
 
 /** @typedef {import("./api.js").Others} Others */
@@ -24,6 +25,7 @@ import { fillRows, find, say } from "./ui.js";
  * @property {(persona: Persona) => void} onPersona
  * @property {(others: Others) => void} onOthers
  * @property {(tone: number) => void} onTone
+ * @property {(sound: import("./sound.js").SoundChange) => void} onSound
  * @property {(on: boolean) => Promise<void>} onRecord
  * @property {() => Promise<void>} onSnapshot
  * @property {(look: Partial<import("./settings.js").Look>) => void} onLook
@@ -49,6 +51,7 @@ export class LiveScreen {
     this.others = find("live-others", HTMLSelectElement);
     this.tone = find("live-tone", HTMLInputElement);
     this.keeper = new Keeper(listener);
+    this.sound = new SoundControls(listener.onSound);
     this.outputs = new OutputsPanel(listener.onLook);
     this.arrangement = new Arrangement(listener.onLook);
     this.picker = new PersonaPicker(find("live-personas", HTMLElement), "live-persona", listener.onPersona);
@@ -86,6 +89,7 @@ export class LiveScreen {
       source.kind === "camera" ? "Your camera. Only you see this." : "The built-in clip. A fictional performer.";
     say(find("local-caption", HTMLElement), own);
     this.choose(settings);
+    this.sound.begin(source.sound ?? null);
     this.outputs.begin(settings);
     this.arrangement.choose(settings.layout);
     find("cover-actions", HTMLElement).hidden = true;
@@ -143,6 +147,7 @@ export class LiveScreen {
     }
     if (report) this.#details(report);
     if (report) this.keeper.show(report.recording);
+    if (report) this.sound.show(report.sound);
   }
 
   /**
@@ -152,6 +157,7 @@ export class LiveScreen {
    */
   lose(trouble) {
     leaveFullScreen();
+    this.sound.end();
     this.videos.local.srcObject = null;
     find("local-figure", HTMLElement).hidden = true;
     this.#blank();
@@ -168,6 +174,7 @@ export class LiveScreen {
   /** @returns {void} */
   end() {
     leaveFullScreen();
+    this.sound.end();
     this.videos.local.srcObject = null;
     this.outputs.end();
     this.section.hidden = true;
@@ -226,7 +233,7 @@ export class LiveScreen {
   #enable(on) {
     for (const id of ["stop", "full"]) find(id, HTMLButtonElement).disabled = !on;
     this.keeper.enable(on);
-    this.others.disabled = this.tone.disabled = !on;
+    this.others.disabled = this.tone.disabled = this.sound.button.disabled = this.sound.offset.disabled = !on;
     for (const input of this.picker.container.querySelectorAll("input")) input.disabled = !on;
   }
 

@@ -39,6 +39,7 @@ class Studio {
       onPersona: (persona) => this.change({ persona: persona.id }),
       onOthers: (others) => this.change({ others }),
       onTone: (tone) => this.change({ tone }),
+      onSound: (sound) => this.change({ sound }),
       onRecord: (on) => this.record(on),
       onSnapshot: () => this.keepPicture(),
       onLook: (look) => this.remember(look),
@@ -238,10 +239,13 @@ class Studio {
 
   /**
    * @param {Trouble} trouble
-   * @param {() => void} again What "Try again" does.
+   * @param {() => void} [again] What "Try again" does.
    */
   explain(trouble, again) {
-    const actions = [{ label: "Try again", run: again }];
+    const actions = again ? [{ label: "Try again", run: again }] : [];
+    if (again && trouble.code.startsWith("microphone")) {
+      actions.push({ label: "Go on without sound", run: () => this.setup.microphone.choose("") });
+    }
     if (trouble.code.startsWith("camera")) {
       actions.push({ label: "Use the built-in clip", run: () => this.setup.chooseSource("clip") });
     }

@@ -15,20 +15,22 @@ const FIRST_MS = 80;
 const BITRATE = Object.freeze({ small: 1_500_000, large: 4_000_000 });
 
 /**
- * Send a track and receive one back.
+ * Send a track and receive one back; the sound only goes out.
  * @param {MediaStreamTrack} track The camera or the clip.
+ * @param {MediaStreamTrack | undefined} sound The microphone, if there is one.
  * @param {360 | 720} height Lines to send; a taller source is scaled down.
  * @param {Signal} signal
  * @param {RTCConfiguration} ice How to find a path to the server.
  * @param {Trickle} trickle Works once the offer was answered.
  * @returns {Promise<{pc: RTCPeerConnection, remote: MediaStream}>}
  */
-export async function connect(track, height, signal, ice, trickle) {
+export async function connect(track, sound, height, signal, ice, trickle) {
   track.contentHint = "motion";
   const pc = new RTCPeerConnection(ice);
   try {
     const transceiver = pc.addTransceiver(track, { direction: "sendrecv" });
     preferCodecs(transceiver);
+    if (sound) pc.addTransceiver(sound, { direction: "sendonly" });
     const later = laterCandidates(pc, trickle);
     await negotiate(pc, signal, FIRST_MS);
     later();
@@ -42,7 +44,7 @@ export async function connect(track, height, signal, ice, trickle) {
 }
 
 /**
- * Receive a picture without sending one.
+ * Receive a picture, and its sound where it has one, without sending any.
  * @param {Signal} signal
  * @param {RTCConfiguration} ice How to find a path to the server.
  * @returns {Promise<{pc: RTCPeerConnection, remote: MediaStream}>}
@@ -52,9 +54,11 @@ export async function watch(signal, ice) {
   try {
     const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
     preferCodecs(transceiver);
+    const sound = pc.addTransceiver("audio", { direction: "recvonly" });
     await negotiate(pc, signal);
-    keepShort(transceiver.receiver);
-    return { pc, remote: new MediaStream([transceiver.receiver.track]) };
+    const heard = [transceiver, sound].filter(({ currentDirection }) => currentDirection === "recvonly");
+    for (const { receiver } of heard) keepShort(receiver);
+    return { pc, remote: new MediaStream(heard.map(({ receiver }) => receiver.track)) };
   } catch (error) {
     pc.close();
     throw error;

@@ -69,7 +69,9 @@ export class LiveSession {
     let opened;
     /** @param {import("./rtc.js").Signal} signal */
     const link = async (signal) =>
-      connect(source.track, settings.height, signal, await getIce(), (more) => trickle(opened?.id ?? "", more));
+      connect(source.track, source.sound, settings.height, signal, await getIce(), (more) =>
+        trickle(opened?.id ?? "", more),
+      );
     try {
       const first = await link(async (sdp) => {
         const { persona, others, tone } = settings;

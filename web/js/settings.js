@@ -18,6 +18,7 @@
  * @property {Others} others
  * @property {number} tone Skin tone: 0 the performer's, 1 the persona's.
  * @property {string} device Device id of the camera; empty for the browser's choice.
+ * @property {string} microphone Device id of the microphone; empty for none.
  * @property {360 | 720} height Lines of the picture that is sent.
  */
 /** @typedef {Choices & Look} Settings */
@@ -31,6 +32,7 @@ const DEFAULTS = Object.freeze({
   others: "blur",
   tone: 0,
   device: "",
+  microphone: "",
   height: 720,
   layout: "large",
   obs: "browser",
@@ -51,6 +53,7 @@ export function loadSettings(query) {
     others: oneOf(stored.others, ["blur", "leave", "swap"]) ?? DEFAULTS.others,
     tone: typeof stored.tone === "number" && stored.tone >= 0 && stored.tone <= 1 ? stored.tone : DEFAULTS.tone,
     device: typeof stored.device === "string" ? stored.device : DEFAULTS.device,
+    microphone: typeof stored.microphone === "string" ? stored.microphone : DEFAULTS.microphone,
     height: stored.height === 360 ? 360 : DEFAULTS.height,
     layout: oneOf(stored.layout, ["large", "split"]) ?? DEFAULTS.layout,
     obs: oneOf(stored.obs, ["browser", "media"]) ?? DEFAULTS.obs,

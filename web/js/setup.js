@@ -5,6 +5,7 @@
 
 import { PersonaPicker } from "./personas.js";
 import { saveSettings } from "./settings.js";
+import { MicrophoneChoice } from "./sound.js";
 import { listCameras, openCamera, openClip } from "./source.js";
 import { asTrouble } from "./trouble.js";
 import { build, find, hideBanner, say } from "./ui.js";
@@ -27,7 +28,7 @@ const OTHERS = Object.freeze({
 export class Setup {
   /**
    * @param {Settings} settings Changed in place as the person chooses, and remembered.
-   * @param {{onGo: () => void, onTrouble: (trouble: Trouble, again: () => void) => void}} listener
+   * @param {{onGo: () => void, onTrouble: (trouble: Trouble, again?: () => void) => void}} listener
    */
   constructor(settings, listener) {
     this.settings = settings;
@@ -40,6 +41,10 @@ export class Setup {
     this.picker = new PersonaPicker(find("personas", HTMLElement), "persona", (persona) =>
       this.#personaChosen(persona),
     );
+    this.microphone = new MicrophoneChoice(settings, {
+      onChosen: () => saveSettings(settings),
+      onTrouble: (trouble) => listener.onTrouble(trouble),
+    });
     /** @type {Source | null} */
     this.preview = null;
     this.noticeId = "";
@@ -76,11 +81,28 @@ export class Setup {
   }
 
   /**
-   * Hand over the picture source, opening it where no preview is running.
+   * Hand over the picture source, and the microphone where one was chosen.
    * @returns {Promise<Source>}
-   * @throws {Trouble} The camera or the clip cannot be opened.
+   * @throws {Trouble} One of them cannot be opened.
    */
   async takeSource() {
+    const source = await this.#takePicture();
+    try {
+      const sound = await this.microphone.take();
+      if (!sound) return source;
+      const close = () => {
+        source.close();
+        sound.stop();
+      };
+      return { ...source, sound, close };
+    } catch (error) {
+      source.close();
+      throw error;
+    }
+  }
+
+  /** @returns {Promise<Source>} From the preview where one is running. */
+  async #takePicture() {
     const { source, device, height } = this.settings;
     const open = this.preview;
     this.preview = null;
@@ -137,6 +159,7 @@ export class Setup {
   hide() {
     this.section.hidden = true;
     this.#closePreview();
+    this.microphone.close();
   }
 
   #listen() {

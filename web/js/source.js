@@ -10,6 +10,7 @@ import { Trouble } from "./trouble.js";
  * @typedef {object} Source An open source.
  * @property {SourceKind} kind
  * @property {MediaStreamTrack} track
+ * @property {MediaStreamTrack} [sound] The microphone, where one was chosen.
  * @property {() => void} close Ends the track and frees the device.
  */
 

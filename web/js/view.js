@@ -1,5 +1,5 @@
 /**
- * The clean page for OBS: the picture alone on black. Connects again by itself whenever the picture is gone.
+ * The clean page for OBS: the picture alone on black, with its sound. Connects again by itself whenever the picture is gone.
  * @module view
  */
 
@@ -55,6 +55,7 @@ class View {
       }, ice);
       connection = pc;
       this.video.srcObject = remote;
+      if (remote.getAudioTracks().length > 0) this.listen();
       seen = await this.whilePlaying(pc);
     } catch {
       // The session may not be open yet, or the program may be starting: the next attempt follows.
@@ -87,6 +88,16 @@ class View {
   dark(dark) {
     this.video.classList.toggle("is-dark", dark);
     document.title = dark ? "livefake view: waiting" : "livefake view";
+  }
+
+  /** Let the sound be heard. OBS allows that at once, a browser's tab only after a click. */
+  listen() {
+    this.video.muted = false;
+    this.video.play().catch(() => {
+      this.video.muted = true;
+      this.video.play().catch(() => undefined);
+      addEventListener("click", () => (this.video.muted = false), { once: true });
+    });
   }
 
   /** Tell the server that this viewer is gone. */

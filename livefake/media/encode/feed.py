@@ -26,6 +26,8 @@ class Encoded:
         ticks: when to show it, 1/90000 s, rising from picture to picture.
         arrived: when the camera's picture arrived, or the card was drawn: by the service's monotonic clock.
         width, height: of the picture, pixels.
+        grant: id of the consent under which it shows a real person's face; empty where it shows none.
+        card: whether it is a hold card.
     """
 
     data: bytes = field(repr=False)
@@ -34,6 +36,8 @@ class Encoded:
     arrived: Nanos
     width: int
     height: int
+    grant: str = ""
+    card: bool = False
 
 
 class Feed:

@@ -14,6 +14,7 @@ from livefake.clock import Clock, Nanos
 from livefake.flow.mailbox import Mailbox
 from livefake.frame import RTP_CLOCK
 from livefake.media.encode.coder import Coder, Format, MakeCoder, make_coder
+from livefake.media.encode.delay import Delay
 from livefake.media.encode.feed import Encoded, Feed
 from livefake.media.tap import Tap
 from livefake.media.timeline import Timeline
@@ -41,6 +42,12 @@ class Hub:
         coders: makes the encoder.
         empty: called when the last feed has left.
         watch: told the tap at which the encoder's output can be looked at.
+
+    Attributes:
+        tap: where the encoder's output can be looked at.
+        delay: from a picture's arrival until the feeds have it.
+        format: of the stream.
+        encoded: pictures that were encoded.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class Hub:
         watch: Callable[[Tap], None] = lambda _: None,
     ) -> None:
         self.tap = Tap(clock)
+        self.delay = Delay()
         self.format = format
         self.encoded = 0
         self._bitrate = bitrate
@@ -139,7 +147,7 @@ class Hub:
             return coder, None
         size = (frame.width, frame.height)
         self.tap.put(self.format.lower(), data, key=key, size=size, card=sealed.card)
-        return coder, Encoded(data, key, ticks, frame.arrived, frame.width, frame.height)
+        return coder, Encoded(data, key, ticks, frame.arrived, *size, frame.grant, sealed.card)
 
     def _key_due(self) -> bool:
         now = self._clock()
@@ -150,6 +158,9 @@ class Hub:
         return True
 
     def _spread(self, encoded: Encoded) -> None:
+        # A card was drawn just now, and says nothing about how long a picture takes.
+        if not encoded.card:
+            self.delay.see(self._clock() - encoded.arrived)
         for feed in self.feeds:
             feed.put(encoded)
 
@@ -183,6 +194,11 @@ class Broadcast:
     def hubs(self) -> tuple[Hub, ...]:
         """The encodes that run now: one a format at most."""
         return tuple(self._hubs.values())
+
+    def delay(self, format: Format) -> Nanos:
+        """How long pictures take from their arrival until the feeds of that format have them; 0 without any."""
+        hub = self._hubs.get(format)
+        return 0 if hub is None else hub.delay.nanos
 
     def feed(self, format: Format, name: str) -> Feed:
         """Take the session's pictures, encoded; the newest one comes at once, even while the session holds.

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from livefake.clock import Nanos, nanos
 
-__all__ = ["CHANNELS", "RATE", "Chunk", "SoundBus", "SoundTap"]
+__all__ = ["CHANNELS", "PIECE", "RATE", "Chunk", "SoundBus", "SoundTap"]
 
 RATE: Final = 48_000
 """Samples a second of all sound in here."""
 CHANNELS: Final = 2
+PIECE: Final = 960
+"""Samples of a usual chunk: 20 ms."""
 
 _PLACES: Final = 100
 """Chunks that may wait: two seconds of 20 ms each."""
@@ -87,7 +89,7 @@ class SoundBus:
     """Hands a session's sound to all who take it; every method belongs on the event loop.
 
     Attributes:
-        present: whether there ever was any sound.
+        present: whether there is a microphone, or ever was any sound.
         muted: silence goes out in place of the sound, so that takers keep their time.
         offset_ms: added to the sound's time by hand, milliseconds; positive makes it later.
     """

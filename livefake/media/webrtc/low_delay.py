@@ -8,6 +8,7 @@ What is mended, and the class that does it (the coders stand in ``coders.py``):
     H264Encoder          x264 at its default preset; a new rate makes a new coder   LowDelayH264Encoder
     Vp8Encoder           slow settings; a new rate makes a new coder                LowDelayVp8Encoder
     H264Decoder          may hold pictures back to reorder them                     LowDelayH264Decoder
+    JitterBuffer         sound waits for four packets more than it needs            SoundJitterBuffer
     RTCRtpSender         a shared encode never hears of a key frame that is missing FeedSender
     aioice consent       a vanished browser is noticed after half a minute          install
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -28,14 +30,15 @@ import av
 from aiortc import RTCPeerConnection, codecs, rtcpeerconnection
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
-from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver
-from aiortc.rtp import RtpPacket
+from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver, TimestampMapper
+from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 
 from livefake.errors import LivefakeError
 from livefake.frame import RTP_CLOCK
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.coders import LowDelayH264Decoder, LowDelayH264Encoder, LowDelayVp8Encoder
 from livefake.media.webrtc.feed_track import FeedSender
+from livefake.media.webrtc.sound_buffer import SoundJitterBuffer
 
 __all__ = [
     "AIORTC",
@@ -45,6 +48,7 @@ __all__ = [
     "NewestTrack",
     "install",
     "is_key_frame",
+    "receiver_of",
 ]
 
 AIORTC: Final = "1.16.0"
@@ -105,7 +109,8 @@ def _check_internals() -> None:
     remedy = f"Install the version livefake was built for: pip install aiortc=={AIORTC}"
     if aiortc.__version__ != AIORTC:
         raise LivefakeError(f"livefake mends aiortc {AIORTC}, found {aiortc.__version__}.", remedy)
-    private = {"_RTCRtpReceiver__decoder_error", "_RTCRtpReceiver__decoder_queue", "_RTCRtpReceiver__jitter_buffer"}
+    names = ("codecs", "decoder_error", "decoder_queue", "jitter_buffer", "timestamp_mapper")
+    private = {f"_RTCRtpReceiver__{name}" for name in names}
     missing = sorted(private - set(RTCRtpReceiver.__init__.__code__.co_names))
     if "_query_consent_task" not in aioice.Connection.__init__.__code__.co_names:
         missing.append("_query_consent_task")
@@ -276,15 +281,52 @@ def is_key_frame(codec: str, data: bytes) -> bool:
 
 
 class LowDelayReceiver(RTCRtpReceiver):
-    """A receiver whose video comes out at the marker bit and never queues up."""
+    """A receiver whose video comes out at the marker bit and never queues up, and whose sound is not held back.
 
+    Attributes:
+        heed: told the sender's reports: stream (SSRC), 64 bits of NTP time, 32 bits of RTP time stamp.
+    """
+
+    _RTCRtpReceiver__codecs: dict[int, RTCRtpCodecParameters]
     _RTCRtpReceiver__decoder_error: threading.Event
+    _RTCRtpReceiver__jitter_buffer: JitterBuffer
+    _RTCRtpReceiver__timestamp_mapper: TimestampMapper
 
     def __init__(self, kind: str, transport: aiortc.RTCDtlsTransport) -> None:
         super().__init__(kind, transport)
+        self.heed: Callable[[int, int, int], None] = lambda stream, ntp, stamp: None
+        self._sound: SoundJitterBuffer | None = None
         if kind == "video":
             self._RTCRtpReceiver__jitter_buffer = MarkerJitterBuffer()
             self._RTCRtpReceiver__decoder_queue = DecoderQueue(self._RTCRtpReceiver__decoder_error)
+        else:
+            self._sound = self._RTCRtpReceiver__jitter_buffer = SoundJitterBuffer()
+
+    def stamp(self, pts: int) -> int:
+        """The sender's RTP time stamp, 32 bits, of what came out with a ``pts``; that one counts from the first."""
+        return (pts + (self._RTCRtpReceiver__timestamp_mapper._origin or 0)) & 0xFFFFFFFF
+
+    async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
+        await super()._handle_rtcp_packet(packet)
+        if isinstance(packet, RtcpSrPacket):
+            self.heed(packet.ssrc, packet.sender_info.ntp_timestamp, packet.sender_info.rtp_timestamp)
+
+    async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
+        await super()._handle_rtp_packet(packet, arrival_time_ms)
+        if self._sound is None or (codec := self._RTCRtpReceiver__codecs.get(packet.payload_type)) is None:
+            return
+        # The stock receiver takes one frame at each packet, and a gap that closes sets several free.
+        while (frame := self._sound.more()) is not None:
+            frame.timestamp = self._RTCRtpReceiver__timestamp_mapper.map(frame.timestamp)
+            self._RTCRtpReceiver__decoder_queue.put((codec, frame))
+
+
+def receiver_of(connection: aiortc.RTCPeerConnection, track: aiortc.MediaStreamTrack) -> LowDelayReceiver:
+    """The receiver that a track comes from; the connection was made after ``install``."""
+    receivers = (each.receiver for each in connection.getTransceivers())
+    receiver = next(each for each in receivers if each.track is track)
+    assert isinstance(receiver, LowDelayReceiver)
+    return receiver
 
 
 class _NewestQueue(asyncio.Queue[av.frame.Frame | None]):

@@ -13,18 +13,23 @@ from collections.abc import AsyncIterator, Callable
 import av
 from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
+from aiortc.sdp import SessionDescription
 
 from livefake.clock import Clock, Nanos
 from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import Frame
+from livefake.media.encode.coder import Format
 from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ice import Ice
 from livefake.media.picture import to_frame
-from livefake.media.sound.bus import Chunk
+from livefake.media.sound.bus import Chunk, SoundBus
+from livefake.media.sound.lipsync import LipSync
+from livefake.media.sound.track import SoundTrack
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
 from livefake.media.webrtc.feed_track import FeedTrack
+from livefake.media.webrtc.low_delay import LowDelayReceiver, receiver_of
 from livefake.media.webrtc.microphone import Microphone
 from livefake.media.webrtc.sdp import PERFORMER, VIEWER, check_offer, preferred, wanted_format
 from livefake.media.webrtc.track import SealedTrack, TrackSink
@@ -44,9 +49,11 @@ class CameraSource:
         """Where the newest picture waits; its counters tell what was dropped."""
         return self._newest
 
-    def arrive(self, picture: av.VideoFrame) -> None:
-        """Stamp a decoded picture and let it wait; one that waited before is dropped."""
-        self._newest.put((picture, self._clock()))
+    def arrive(self, picture: av.VideoFrame) -> Nanos:
+        """Stamp a decoded picture and let it wait; one that waited before is dropped. Returns the stamp."""
+        now = self._clock()
+        self._newest.put((picture, now))
+        return now
 
     def __aiter__(self) -> AsyncIterator[Frame]:
         return self
@@ -81,7 +88,8 @@ class PerformerPeer(Connection):
         self._track = SealedTrack(clock)
         self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
-        self._microphone = Microphone(clock)
+        self._sync = LipSync()
+        self._microphone = Microphone(clock, self._sync)
         self._pumps: list[asyncio.Task[None]] = []
         self._connection.on("track", self._receive)
 
@@ -94,6 +102,11 @@ class PerformerPeer(Connection):
     def source(self) -> CameraSource:
         """Unswapped pictures from the browser."""
         return self._source
+
+    @property
+    def has_microphone(self) -> bool:
+        """Whether the browser sends sound."""
+        return any(other.kind == "audio" and other.receiver.track for other in self._connection.getTransceivers())
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the microphone's sound to somebody from now on, where the browser sends any."""
@@ -111,19 +124,23 @@ class PerformerPeer(Connection):
                 other.direction = "recvonly"
 
     def _receive(self, track: MediaStreamTrack) -> None:
+        receiver = receiver_of(self._connection, track)
         if track.kind == "video":
-            self._pumps.append(asyncio.create_task(self._take_pictures(track), name="browser camera"))
+            receiver.heed = self._sync.pictures.report
+            self._pumps.append(asyncio.create_task(self._take_pictures(track, receiver), name="browser camera"))
         else:
-            self._pumps.append(asyncio.create_task(self._microphone.run(track), name="browser microphone"))
+            receiver.heed = self._sync.sounds.report
+            sound = self._microphone.run(track, receiver.stamp)
+            self._pumps.append(asyncio.create_task(sound, name="browser microphone"))
 
-    async def _take_pictures(self, track: MediaStreamTrack) -> None:
+    async def _take_pictures(self, track: MediaStreamTrack, receiver: LowDelayReceiver) -> None:
         """Stamp each picture as soon as the decoder hands it out. A camera that ends takes the peer with it."""
         try:
             with contextlib.suppress(MediaStreamError):
                 while True:
                     picture = await track.recv()
                     if isinstance(picture, av.VideoFrame):
-                        self._source.arrive(picture)
+                        self._sync.picture(receiver.stamp(picture.pts or 0), self._source.arrive(picture))
         finally:
             self._stream_ended()
 
@@ -143,18 +160,34 @@ class ViewerPeer(Connection):
 
     Args:
         broadcast: of the session that is watched.
+        sound: of the same session.
+        clock: the service's monotonic clock.
         bitrate: what the picture aims for.
         ice: how the path is found.
     """
 
-    def __init__(self, broadcast: Broadcast, *, bitrate: Bitrate, ice: Ice | None = None) -> None:
+    def __init__(
+        self, broadcast: Broadcast, sound: SoundBus, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None
+    ) -> None:
         super().__init__("viewer", bitrate=bitrate, ice=ice)
         self._broadcast = broadcast
+        self._sound = sound
+        self._clock = clock
         self._feed: Feed | None = None
+        self._voice: SoundTrack | None = None
 
     def _prepare(self, sdp: str) -> None:
         check_offer(sdp, VIEWER)
         format = wanted_format(sdp)
+        # The first section carries the others (RFC 9143), so ours have to stand in the order of the offer.
+        for part in SessionDescription.parse(sdp).media:
+            if part.kind == "video":
+                self._send_pictures(format)
+            elif self._sound.present and part.direction in ("recvonly", "sendrecv"):
+                self._voice = SoundTrack(self._sound.tap("viewer"), lambda: self._broadcast.delay(format), self._clock)
+                self._connection.addTransceiver(self._voice, "sendonly")
+
+    def _send_pictures(self, format: Format) -> None:
         self._feed = self._broadcast.feed(format, "viewer")
         transceiver = self._connection.addTransceiver(FeedTrack(self._feed), "sendonly")
         kinds = {f"video/{format}".lower(), "video/rtx"}
@@ -163,10 +196,12 @@ class ViewerPeer(Connection):
 
     def _settle(self) -> None:
         for other in self._connection.getTransceivers():
-            if other.kind == "audio":
+            if other.kind == "audio" and self._voice is None:
                 other.direction = "inactive"
 
     async def _release(self) -> None:
         if self._feed is not None:
             self._feed.close()
+        if self._voice is not None:
+            self._voice.stop()
         await super()._release()

@@ -16,9 +16,10 @@ from aiortc.stats import RTCTransportStats
 from livefake.clock import Clock
 from livefake.media.ice import Ice
 from livefake.media.sound.bus import Chunk
+from livefake.media.sound.lipsync import LipSync
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
-from livefake.media.webrtc.low_delay import waive_consent
+from livefake.media.webrtc.low_delay import LowDelayReceiver, receiver_of, waive_consent
 from livefake.media.webrtc.microphone import Microphone
 from livefake.media.webrtc.peer import CameraSource
 from livefake.media.webrtc.sdp import PERFORMER, check_offer, preferred
@@ -46,7 +47,8 @@ class PublisherPeer(Connection):
     def __init__(self, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None) -> None:
         super().__init__("publisher", bitrate=bitrate, ice=ice)
         self._source = CameraSource(clock)
-        self._microphone = Microphone(clock)
+        self._sync = LipSync()
+        self._microphone = Microphone(clock, self._sync)
         self._pumps: list[asyncio.Task[None]] = []
         self._connection.on("track", self._receive)
 
@@ -54,6 +56,11 @@ class PublisherPeer(Connection):
     def source(self) -> CameraSource:
         """Unswapped pictures; the newest wins."""
         return self._source
+
+    @property
+    def has_microphone(self) -> bool:
+        """Whether the program sends sound."""
+        return any(each.kind == "audio" and each.receiver.track for each in self._connection.getTransceivers())
 
     def hear(self, listener: Callable[[Chunk], None]) -> None:
         """Hand the sound to somebody from now on, where the program sends any."""
@@ -97,19 +104,23 @@ class PublisherPeer(Connection):
         )
 
     def _receive(self, track: MediaStreamTrack) -> None:
+        receiver = receiver_of(self._connection, track)
         if track.kind == "video":
-            self._pumps.append(asyncio.create_task(self._take_pictures(track), name="publisher camera"))
+            receiver.heed = self._sync.pictures.report
+            self._pumps.append(asyncio.create_task(self._take_pictures(track, receiver), name="publisher camera"))
         else:
-            self._pumps.append(asyncio.create_task(self._microphone.run(track), name="publisher sound"))
+            receiver.heed = self._sync.sounds.report
+            sound = self._microphone.run(track, receiver.stamp)
+            self._pumps.append(asyncio.create_task(sound, name="publisher sound"))
 
-    async def _take_pictures(self, track: MediaStreamTrack) -> None:
+    async def _take_pictures(self, track: MediaStreamTrack, receiver: LowDelayReceiver) -> None:
         """Stamp each picture as it is decoded. A camera that ends takes the peer with it."""
         try:
             with contextlib.suppress(MediaStreamError):
                 while True:
                     picture = await track.recv()
                     if isinstance(picture, av.VideoFrame):
-                        self._source.arrive(picture)
+                        self._sync.picture(receiver.stamp(picture.pts or 0), self._source.arrive(picture))
         finally:
             self._leave()
 

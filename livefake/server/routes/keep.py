@@ -19,17 +19,17 @@ router: Final = APIRouter(prefix="/api/sessions", responses={404: {"model": Prob
 @router.post("/{id}/recording", status_code=201, responses={403: {"model": ProblemBody}, 503: {"model": ProblemBody}})
 async def start_recording(id: str, service: ServiceOf) -> SessionState:
     """Begin to record what viewers see; a real person's face only if their grant covers recordings."""
-    session = service.sessions.find(id).session
-    await asyncio.to_thread(session.start_recording)
-    return SessionState.of(id, session.report())
+    entry = service.sessions.find(id)
+    await asyncio.to_thread(entry.session.start_recording)
+    return SessionState.of(entry)
 
 
 @router.delete("/{id}/recording")
 async def stop_recording(id: str, service: ServiceOf) -> SessionState:
     """End the recording; ``recording.phase`` tells when it is signed and saved."""
-    session = service.sessions.find(id).session
-    await asyncio.to_thread(session.stop_recording)
-    return SessionState.of(id, session.report())
+    entry = service.sessions.find(id)
+    await asyncio.to_thread(entry.session.stop_recording)
+    return SessionState.of(entry)
 
 
 @router.post(

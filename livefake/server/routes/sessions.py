@@ -58,13 +58,14 @@ async def open_session(offer: Offer, request: Request, service: ServiceOf) -> Op
 @router.get("/{id}")
 async def read_session(id: str, service: ServiceOf) -> SessionState:
     """Tell what a session does at this moment, and how long it takes for it."""
-    return SessionState.of(id, service.sessions.find(id).session.report())
+    return SessionState.of(service.sessions.find(id))
 
 
 @router.patch("/{id}")
 async def change_session(id: str, change: SessionChange, service: ServiceOf) -> SessionState:
-    """Change the persona, its skin tone or the treatment of other people, or resume after a hold."""
-    session = service.sessions.find(id).session
+    """Change the persona, its skin tone, the treatment of other people or the sound, or resume after a hold."""
+    entry = service.sessions.find(id)
+    session, sound = entry.session, entry.sound
     if change.persona is not None:
         # A persona that nobody has worn yet is read from disk, and the other sessions must not wait for that.
         await asyncio.to_thread(session.wear, service.persona(change.persona).id)
@@ -72,9 +73,13 @@ async def change_session(id: str, change: SessionChange, service: ServiceOf) -> 
         session.treat_others(change.others)
     if change.tone is not None:
         session.set_tone(change.tone)
+    if change.sound.muted is not None:
+        sound.muted = change.sound.muted
+    if change.sound.offset_ms is not None:
+        sound.offset_ms = change.sound.offset_ms
     if change.resume:
         session.resume()
-    return SessionState.of(id, session.report())
+    return SessionState.of(entry)
 
 
 @router.put("/{id}/connection")
