@@ -197,7 +197,9 @@ def test_when_the_face_vanishes_the_browser_sees_the_card_and_never_the_camera(
             pictures.append(grab(page, "#remote"))
             page.wait_for_timeout(100)
         stop(page)
-    assert {"live", "card"} <= states
+    # The card's own state lasts 0.8 s before a person is asked to resume: a busy page may not see it, its pictures do.
+    assert "live" in states
+    assert states & {"card", "paused"}
     cards = 0
     for picture in pictures:
         corner = cv2.cvtColor(picture[8:40, -150:-16], cv2.COLOR_BGR2GRAY)

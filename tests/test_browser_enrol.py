@@ -22,7 +22,7 @@ from livefake.trust.handles import Handle
 from livefake.trust.packs import sign_pack
 from livefake.trust.watch import Watched
 from tests.footage import CLIP
-from tests.grantkit import embedding, person_pack
+from tests.grantkit import person_pack, persona_face
 from tests.stagecamera import stage_camera
 
 pytestmark = [
@@ -60,7 +60,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     book, handle = GrantBook(data), Handle()
     grant = draw_up(
         book,
-        Watched(embedding(1), {"method": "test"}),
+        Watched(persona_face(), {"method": "test"}),
         subject="Zoë",
         purposes=frozenset(Purpose),
         outputs=frozenset({Output.LIVE}),

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from aiortc import codecs, rtcpeerconnection
 from aiortc.codecs import depayload, get_decoder, get_encoder
-from aiortc.codecs.h264 import H264Encoder
+from aiortc.codecs.h264 import H264Decoder, H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver
+from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtp import RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,18 +49,18 @@ KEY, DELTA = b"\0\0\0\1\x67\0\0\0\1\x65key", b"\0\0\0\1\x61delta"
 
 @pytest.fixture
 def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Puts the stock classes back after the test."""
-    for module, name in (
-        (rtcpeerconnection, "RTCRtpReceiver"),
-        (rtcpeerconnection, "RemoteStreamTrack"),
-        (codecs, "H264Decoder"),
-        (codecs, "H264Encoder"),
-        (codecs, "Vp8Encoder"),
-        (rtcpeerconnection, "RTCRtpSender"),
-        (aioice.ice, "CONSENT_INTERVAL"),
-        (aioice.ice, "CONSENT_FAILURES"),
+    """Begins with the stock classes, whatever an earlier test installed, and puts back what was there."""
+    for module, name, stock in (
+        (rtcpeerconnection, "RTCRtpReceiver", RTCRtpReceiver),
+        (rtcpeerconnection, "RemoteStreamTrack", RemoteStreamTrack),
+        (rtcpeerconnection, "RTCRtpSender", RTCRtpSender),
+        (codecs, "H264Decoder", H264Decoder),
+        (codecs, "H264Encoder", H264Encoder),
+        (codecs, "Vp8Encoder", Vp8Encoder),
+        (aioice.ice, "CONSENT_INTERVAL", 5),
+        (aioice.ice, "CONSENT_FAILURES", 6),
     ):
-        monkeypatch.setattr(module, name, getattr(module, name))
+        monkeypatch.setattr(module, name, stock)
 
 
 # Installing
