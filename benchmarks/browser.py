@@ -268,6 +268,8 @@ def go_live(
 
 def grab(page: Page, selector: str) -> Bytes:
     """What a video element shows now: (height, width, 3) uint8 BGR at the stream's own size."""
+    # A connection that is being made anew has no picture for a moment.
+    page.wait_for_function("(selector) => document.querySelector(selector).videoWidth > 0", arg=selector)
     data = page.evaluate(
         """(selector) => {
             const video = document.querySelector(selector);
