@@ -81,6 +81,8 @@ FPSCommon=30
 Mode=Simple
 """
 _START: Final = 60.0
+_SIZE: Final = (640, 360)
+"""Of the camera: OBS draws with the processor here, on the same two cores as everything else."""
 _REQUEST: Final = 6
 _HELLO: Final = {"op": 1, "d": {"rpcVersion": 1, "eventSubscriptions": 0}}
 
@@ -242,21 +244,29 @@ def measure(seconds: float) -> dict[str, Any]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         playwright = stack.enter_context(sync_playwright())
         camera = folder / "camera.y4m"
-        write_camera(models_folder() / "demo" / "performer.mp4", camera, (1280, 720), frames=480, stamped=True)
+        write_camera(models_folder() / "demo" / "performer.mp4", camera, _SIZE, frames=480, stamped=True)
         server = stack.enter_context(serve())
         page = stack.enter_context(chromium(playwright, camera)).new_page(viewport={"width": 1280, "height": 860})
         go_live(page, server.url)
         page.evaluate(_WATCH % stamp_script())
         studio = stack.enter_context(obs(folder / "obs"))
         studio.play(page.input_value("#feed-url"))
-        page.wait_for_timeout(6000)
+        width, height = _SIZE
+        # OBS begins in its own time; a source of this size lies in the upper left of its program.
+        for _ in range(300):
+            if studio.screenshot()[:height, :width].std() > 10:
+                break
+            page.wait_for_timeout(100)
+        else:
+            raise RuntimeError("OBS shows nothing of the transport stream")
+        page.wait_for_timeout(2000)
         delays: list[float] = []
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             before = time.time()
             picture = studio.screenshot()
             at = (before + time.time()) / 2
-            number = read_stamp(picture[..., 1])
+            number = read_stamp(picture[:height, :width, 1])
             shown = page.evaluate("(number) => seen.get(number) ?? 0", number)
             if number >= 0 and 0 < at * 1000 - shown < 8000:
                 delays.append(at * 1000 - shown)
