@@ -348,5 +348,17 @@ def test_an_allowance_is_spent_saved_up_and_overdrawn_within_bounds() -> None:
     assert allowance.spent(0)
     assert not allowance.spent(100)
     allowance.spend(1_000_000, 100)
-    assert not allowance.full(2_000)
+    assert not allowance.full(1_900)
     assert allowance.full(2_100)
+
+
+def test_an_allowance_is_full_again_although_looking_costs_a_little() -> None:
+    allowance = Allowance(0)
+    allowance.spend(nanos(500), 0)
+    now = 0
+    for _ in range(40):
+        now += nanos(500)
+        allowance.spend(60_000, now)
+        if allowance.full(now):
+            break
+    assert allowance.full(now)

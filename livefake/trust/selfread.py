@@ -25,6 +25,7 @@ _PERIOD: Final[Nanos] = nanos(1000)
 _SPACING: Final[Nanos] = nanos(110)
 _MOST_PICTURES: Final = 8
 _LEAST_PICTURES: Final = 3
+_FULL: Final = 0.9
 _READ_AFTER: Final = (1, 2, 4)
 
 
@@ -178,9 +179,9 @@ class Allowance:
         return self._left <= 0
 
     def full(self, now: Nanos) -> bool:
-        """Whether all that can be saved is there."""
+        """Whether nearly all that can be saved is there: looking at the time costs a little too."""
         self._earn(now)
-        return self._left >= self._most
+        return self._left >= _FULL * self._most
 
     def _earn(self, now: Nanos) -> None:
         self._left = min(self._left + (now - self._now) * self._share, float(self._most))
