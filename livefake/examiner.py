@@ -39,7 +39,7 @@ LOOKS: Final = 3
 Progress = Callable[[str, float], None]
 """Told what is being done, and which part of it is done: 0..1."""
 
-_READ_EVERY: Final = 6
+_READ_EVERY: Final = 10
 _PRINT_EVERY: Final = 10
 
 
@@ -146,6 +146,7 @@ class _Place:
     prints: list[int] = field(default_factory=list)
     mirrored: list[int] = field(default_factory=list)
     shape: tuple[int, ...] = ()
+    more: bool = False
 
     def add(self, index: int, luma: Bytes) -> None:
         """Take one more picture; once the mark is read, only its fingerprint is of interest."""
@@ -157,13 +158,14 @@ class _Place:
             self.mirrored.append(fingerprint(luma[:, ::-1]))
         if self.reading is None or not self.reading.present:
             self.detector.add(luma)
+            self.more = True
             if index % _READ_EVERY == _READ_EVERY - 1:
                 self.read()
 
     def read(self, *, search: bool = False) -> Reading:
         """Read what has been added up so far, unless it was read already."""
-        if self.reading is None or not self.reading.present:
-            self.reading = self.detector.read(search=search)
+        if self.reading is None or (not self.reading.present and (self.more or search)):
+            self.reading, self.more = self.detector.read(search=search), False
         return self.reading
 
     def look(self) -> Look:
