@@ -9,19 +9,18 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
-from numpy.typing import NDArray
 
 from livefake.frame import RTP_CLOCK
 from livefake.media.encode.feed import Encoded
 from livefake.media.encode.stretch import Stretch
 from livefake.media.sound.bus import CHANNELS, RATE, Chunk
+from livefake.media.sound.line import Line
 
 __all__ = ["Muxer"]
 
 _LEAD: Final = RTP_CLOCK.denominator
 """Ticks in front of the first picture, so that sound that belongs before it has a time too."""
 _SOUND_BITS: Final = 128_000
-_SLACK: Final = RATE // 20
 _SILENT_AFTER: Final = RATE // 2
 _SILENCE_BEHIND: Final = RATE // 4
 
@@ -47,7 +46,7 @@ class Muxer:
             self._audio.time_base = Fraction(1, RATE)
         self._first: int | None = None
         self._stretch = Stretch()
-        self._samples: int | None = None
+        self._line = Line()
 
     @property
     def sound(self) -> bool:
@@ -82,13 +81,9 @@ class Muxer:
         if ticks is None or self._first is None or ticks < self._first:
             return
         place = (ticks - self._first) * RATE // RTP_CLOCK.denominator
-        # The encoder wants an unbroken line of samples. A small difference is the unsteadiness of arrivals; a large
-        # one is a gap, or a hand on the offset, and is filled or skipped.
-        if self._samples is None or place - self._samples > _SLACK:
-            self._samples = place
-        elif self._samples - place > _SLACK:
-            return
-        self._append(chunk.samples)
+        frame = self._line.place(chunk, place)
+        if frame is not None:
+            self._encode(frame)
 
     def silence(self, shown: Encoded) -> None:
         """Append silence where no sound has come for half a second of pictures.
@@ -98,21 +93,15 @@ class Muxer:
         if self._audio is None or self._first is None:
             return
         place = (shown.ticks - self._first) * RATE // RTP_CLOCK.denominator
-        if self._samples is None:
-            self._samples = place - _SILENT_AFTER
-        if place - self._samples >= _SILENT_AFTER:
-            count = place - self._samples - _SILENCE_BEHIND
+        end = place - _SILENT_AFTER if self._line.end is None else self._line.end
+        if place - end >= _SILENT_AFTER:
+            count = place - end - _SILENCE_BEHIND
             # After a long gap only its end is filled: what nobody hears need not be encoded.
             if count > RATE:
-                self._samples, count = self._samples + count - RATE, RATE
-            self._append(np.zeros((count, CHANNELS), np.int16))
+                end, count = end + count - RATE, RATE
+            self._encode(self._line.put(np.zeros((count, CHANNELS), np.int16), end))
 
-    def _append(self, samples: NDArray[np.int16]) -> None:
+    def _encode(self, frame: av.AudioFrame) -> None:
         assert self._audio is not None
-        assert self._samples is not None
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), format="s16", layout="stereo")
-        frame.sample_rate = RATE
-        frame.pts, frame.time_base = self._samples, Fraction(1, RATE)
-        self._samples += samples.size // CHANNELS
         for packet in self._audio.encode(frame):
             self._container.mux(packet)

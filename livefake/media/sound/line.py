@@ -7,6 +7,7 @@ from typing import Final
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from livefake.media.sound.bus import CHANNELS, RATE, Chunk
 
@@ -25,6 +26,11 @@ class Line:
     def __init__(self) -> None:
         self._end: int | None = None
 
+    @property
+    def end(self) -> int | None:
+        """Where the line ends, samples from the start; None before the first."""
+        return self._end
+
     def place(self, chunk: Chunk, at: int) -> av.AudioFrame | None:
         """The chunk as a frame for an encoder; None where it is left out.
 
@@ -33,12 +39,20 @@ class Line:
             at: where it belongs, samples from the start.
         """
         if self._end is None or at - self._end > _SLACK:
-            self._end = at
-        elif self._end - at > _SLACK:
+            return self.put(chunk.samples, at)
+        if self._end - at > _SLACK:
             return None
-        samples = np.ascontiguousarray(chunk.samples).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+        return self.put(chunk.samples, self._end)
+
+    def put(self, samples: NDArray[np.int16], at: int) -> av.AudioFrame:
+        """Samples as a frame for an encoder, exactly there; the line goes on behind them.
+
+        Args:
+            samples: (n, 2) int16.
+            at: where they belong, samples from the start.
+        """
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), format="s16", layout="stereo")
         frame.sample_rate = RATE
-        frame.pts, frame.time_base = self._end, Fraction(1, RATE)
-        self._end += samples.size // CHANNELS
+        frame.pts, frame.time_base = at, Fraction(1, RATE)
+        self._end = at + samples.size // CHANNELS
         return frame
