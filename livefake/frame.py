@@ -142,6 +142,8 @@ class Frame:
         patches: replacements that wait to be put back.
         done: names of the stages that have finished with this frame; the seal reads it.
         grant: id of the consent under which it shows a real person's face; empty where it shows none.
+        taken: when it was taken plus the least time that any picture travels, on the same clock: sound of that instant
+            belongs to it. None where nothing is known but its arrival.
     """
 
     i420: Bytes
@@ -152,6 +154,7 @@ class Frame:
     patches: tuple[Patch, ...] = ()
     done: set[str] = field(default_factory=set)
     grant: str = ""
+    taken: Nanos | None = None
 
     def __post_init__(self) -> None:
         shape, kind = self.i420.shape, self.i420.dtype
