@@ -13,18 +13,13 @@ from typing import Final
 
 from livefake.clock import Nanos
 
-__all__ = ["BROWSER_LAG", "GUESS", "LipSync", "SenderClock"]
+__all__ = ["GUESS", "OPUS_LOOK_AHEAD", "LipSync", "SenderClock"]
 
 GUESS: Final[Nanos] = 0
 """Added to the arrival of a sound's first sample while nothing better is known: both ways are about equally long."""
 
-BROWSER_LAG: Final[Nanos] = 26_500_000
-"""How late browsers' reports on sound are.
-
-libwebrtc, which all of them build on, pairs a packet's time stamp with the time at which the packet was sent, not with
-that at which its first sample was taken: a packet is 20 ms long. Opus adds its look-ahead of 6.5 ms (RFC 7845, 4.2:
-312 samples), by which decoded sound is later than its time stamp.
-"""
+OPUS_LOOK_AHEAD: Final[Nanos] = 6_500_000
+"""By which sound from a browser is later than its time stamp, once decoded (RFC 7845, section 4.2: 312 samples)."""
 
 _SECOND: Final[Nanos] = 1_000_000_000
 _WRAP: Final = 1 << 32
@@ -100,7 +95,7 @@ class LipSync:
 
     Args:
         picture_rate, sound_rate: RTP time stamps a second of the two streams.
-        lag: how much later than true the sender's reports on sound are.
+        lag: by how much decoded sound is later than its time stamps.
     """
 
     def __init__(self, picture_rate: int = 90_000, sound_rate: int = 48_000, *, lag: Nanos = 0) -> None:

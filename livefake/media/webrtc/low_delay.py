@@ -10,6 +10,7 @@ What is mended, and the class that does it (the coders stand in ``coders.py``):
     H264Decoder          may hold pictures back to reorder them                     LowDelayH264Decoder
     JitterBuffer         sound waits for four packets more than it needs            SoundJitterBuffer
     RTCRtpSender         a shared encode never hears of a key frame that is missing FeedSender
+    RTCRtpSender         its reports say when things are sent, not when taken       ReportingSender
     aioice consent       a vanished browser is noticed after half a minute          install
 
 Most of these are private to aiortc, so the version is pinned and checked.
@@ -27,7 +28,7 @@ from typing import Final
 import aioice.ice
 import aiortc
 import av
-from aiortc import RTCPeerConnection, codecs, rtcpeerconnection
+from aiortc import RTCPeerConnection, RTCRtpSender, codecs, rtcpeerconnection
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver, TimestampMapper
@@ -38,6 +39,7 @@ from livefake.frame import RTP_CLOCK
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.coders import LowDelayH264Decoder, LowDelayH264Encoder, LowDelayVp8Encoder
 from livefake.media.webrtc.feed_track import FeedSender
+from livefake.media.webrtc.reports import PRIVATE
 from livefake.media.webrtc.sound_buffer import SoundJitterBuffer
 
 __all__ = [
@@ -112,6 +114,8 @@ def _check_internals() -> None:
     names = ("codecs", "decoder_error", "decoder_queue", "jitter_buffer", "timestamp_mapper")
     private = {f"_RTCRtpReceiver__{name}" for name in names}
     missing = sorted(private - set(RTCRtpReceiver.__init__.__code__.co_names))
+    sending = {f"_RTCRtpSender__{name}" for name in PRIVATE}
+    missing += sorted(sending - set(RTCRtpSender.__init__.__code__.co_names))
     if "_query_consent_task" not in aioice.Connection.__init__.__code__.co_names:
         missing.append("_query_consent_task")
     missing += [name for name in ("CONSENT_INTERVAL", "CONSENT_FAILURES") if not hasattr(aioice.ice, name)]

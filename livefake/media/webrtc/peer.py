@@ -16,7 +16,7 @@ from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
 
-from livefake.clock import Clock, Nanos
+from livefake.clock import Clock, Nanos, wall
 from livefake.flow.mailbox import AsyncMailbox
 from livefake.frame import Frame
 from livefake.media.encode.coder import Format
@@ -25,8 +25,9 @@ from livefake.media.encode.hub import Broadcast
 from livefake.media.ice import Ice
 from livefake.media.picture import to_frame
 from livefake.media.sound.bus import Chunk, SoundBus
-from livefake.media.sound.lipsync import BROWSER_LAG, LipSync
+from livefake.media.sound.lipsync import OPUS_LOOK_AHEAD, LipSync
 from livefake.media.sound.track import SoundTrack
+from livefake.media.stamped import MediaClock
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
 from livefake.media.webrtc.feed_track import FeedTrack
@@ -93,7 +94,7 @@ class PerformerPeer(Connection):
         self._track = SealedTrack(clock)
         self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
-        self._sync = LipSync(lag=BROWSER_LAG)
+        self._sync = LipSync(lag=OPUS_LOOK_AHEAD)
         self._microphone = Microphone(clock, self._sync)
         self._pumps: list[asyncio.Task[None]] = []
         self._connection.on("track", self._receive)
@@ -178,6 +179,7 @@ class ViewerPeer(Connection):
         self._broadcast = broadcast
         self._sound = sound
         self._clock = clock
+        self._times = MediaClock.begin(clock, wall)
         self._feed: Feed | None = None
         self._voice: SoundTrack | None = None
 
@@ -189,12 +191,14 @@ class ViewerPeer(Connection):
             if part.kind == "video":
                 self._send_pictures(format)
             elif self._sound.present and part.direction in ("recvonly", "sendrecv"):
-                self._voice = SoundTrack(self._sound.tap("viewer"), lambda: self._broadcast.delay(format), self._clock)
+                self._voice = SoundTrack(
+                    self._sound.tap("viewer"), lambda: self._broadcast.delay(format), self._times, self._clock
+                )
                 self._connection.addTransceiver(self._voice, "sendonly")
 
     def _send_pictures(self, format: Format) -> None:
         self._feed = self._broadcast.feed(format, "viewer")
-        transceiver = self._connection.addTransceiver(FeedTrack(self._feed), "sendonly")
+        transceiver = self._connection.addTransceiver(FeedTrack(self._feed, self._times), "sendonly")
         kinds = {f"video/{format}".lower(), "video/rtx"}
         codecs = preferred(RTCRtpSender.getCapabilities("video").codecs)
         transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() in kinds])
