@@ -30,8 +30,7 @@ _LEAP: Final[Nanos] = 250_000_000
 _CREDIBLE: Final[Nanos] = 2 * _SECOND
 _STRANGE: Final = 15
 """Pictures in a row: half a second."""
-_REPORTS: Final = 32
-_MEMORY: Final[Nanos] = 20 * _SECOND
+_REPORTS: Final = 3
 _CREEP: Final = 2_000
 """One part in so many: clocks of computers differ by less, one part in 5000 at most."""
 
@@ -40,7 +39,8 @@ class SenderClock:
     """The sender's wall clock as a function of one stream's time stamps.
 
     A report that was held up between the reading of its two times pairs a stamp with a later instant, never with an
-    earlier one. So of the reports of the last 20 seconds the one counts that pairs its stamp with the earliest.
+    earlier one. So of the last three the one counts that pairs its stamp with the earliest. No more, because a
+    microphone that loses a little sound changes the line for good: a browser on a busy machine does so now and then.
 
     Args:
         rate: time stamps a second.
@@ -68,8 +68,6 @@ class SenderClock:
         if expected is None or abs(instant - expected) > _LEAP:
             self._reports.clear()
         self._stream = stream
-        while self._reports and abs(instant - self._reports[0][1]) > _MEMORY:
-            self._reports.popleft()
         self._reports.append((stamp, instant))
         self._at = min(self._reports, key=lambda each: each[1] - self._away(each[0], stamp))
 
