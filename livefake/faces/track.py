@@ -8,6 +8,7 @@ from typing import Final
 
 from livefake.clock import Nanos
 from livefake.faces.detect import Detection
+from livefake.faces.geometry import Point
 from livefake.faces.landmarks import Landmarks, crop_for_box, crop_for_points
 from livefake.faces.smooth import OneEuro
 from livefake.frame import Box, Floats
@@ -86,7 +87,7 @@ class Tracks:
 
     def _start(self, detection: Detection) -> None:
         self._count += 1
-        crop = crop_for_box(detection.box, (detection.points[0], detection.points[1]))
+        crop = crop_for_box(detection.box, _eyes(detection))
         self._tracks.append(Track(self._count, crop, detection.score, detection.box))
 
     def update(self, track: Track, landmarks: Landmarks, size: tuple[int, int], at: Nanos) -> bool:
@@ -120,6 +121,11 @@ class Tracks:
             if all(track.box.overlap(other.box) < _SAME for other in kept):
                 kept.append(track)
         self._tracks = kept
+
+
+def _eyes(detection: Detection) -> tuple[Point, Point]:
+    (left_x, left_y), (right_x, right_y) = detection.points[:2].tolist()
+    return (left_x, left_y), (right_x, right_y)
 
 
 def _closeness(track: Track, detection: Detection) -> float:
