@@ -184,6 +184,8 @@ class Frame(Planes):
         patches: replacements that wait to be put back.
         done: names of the stages that have finished with this frame; the seal reads it.
         grant: id of the consent under which it shows a real person's face; empty where it shows none.
+        taken: when it was taken plus the least time that any picture travels, on the same clock: sound of that instant
+            belongs to it. None where nothing is known but its arrival.
     """
 
     pts: int
@@ -193,6 +195,7 @@ class Frame(Planes):
     patches: tuple[Patch, ...] = ()
     done: set[str] = field(default_factory=set)
     grant: str = ""
+    taken: Nanos | None = None
 
     @classmethod
     def from_bgr(cls, picture: Bytes, *, pts: int = 0, arrived: Nanos = 0) -> Frame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import av
 from aiortc import MediaStreamTrack, RTCRtpSender
@@ -24,7 +25,7 @@ from livefake.media.encode.hub import Broadcast
 from livefake.media.ice import Ice
 from livefake.media.picture import to_frame
 from livefake.media.sound.bus import Chunk, SoundBus
-from livefake.media.sound.lipsync import LipSync
+from livefake.media.sound.lipsync import BROWSER_LAG, LipSync
 from livefake.media.sound.track import SoundTrack
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
@@ -42,18 +43,22 @@ class CameraSource:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._newest: AsyncMailbox[tuple[av.VideoFrame, Nanos]] = AsyncMailbox()
+        self._newest: AsyncMailbox[tuple[av.VideoFrame, Nanos, Nanos | None]] = AsyncMailbox()
 
     @property
-    def mailbox(self) -> AsyncMailbox[tuple[av.VideoFrame, Nanos]]:
+    def mailbox(self) -> AsyncMailbox[tuple[av.VideoFrame, Nanos, Nanos | None]]:
         """Where the newest picture waits; its counters tell what was dropped."""
         return self._newest
 
-    def arrive(self, picture: av.VideoFrame) -> Nanos:
-        """Stamp a decoded picture and let it wait; one that waited before is dropped. Returns the stamp."""
+    def arrive(self, picture: av.VideoFrame, taken: Callable[[Nanos], Nanos] | None = None) -> None:
+        """Stamp a decoded picture and let it wait; one that waited before is dropped.
+
+        Args:
+            picture: as it came.
+            taken: tells, by its arrival, when it was taken; without it nobody knows.
+        """
         now = self._clock()
-        self._newest.put((picture, now))
-        return now
+        self._newest.put((picture, now, None if taken is None else taken(now)))
 
     def __aiter__(self) -> AsyncIterator[Frame]:
         return self
@@ -88,7 +93,7 @@ class PerformerPeer(Connection):
         self._track = SealedTrack(clock)
         self._sink = TrackSink("browser", self._track)
         self._source = CameraSource(clock)
-        self._sync = LipSync()
+        self._sync = LipSync(lag=BROWSER_LAG)
         self._microphone = Microphone(clock, self._sync)
         self._pumps: list[asyncio.Task[None]] = []
         self._connection.on("track", self._receive)
@@ -140,7 +145,7 @@ class PerformerPeer(Connection):
                 while True:
                     picture = await track.recv()
                     if isinstance(picture, av.VideoFrame):
-                        self._sync.picture(receiver.stamp(picture.pts or 0), self._source.arrive(picture))
+                        self._source.arrive(picture, partial(self._sync.picture, receiver.stamp(picture.pts or 0)))
         finally:
             self._stream_ended()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import av
@@ -120,7 +121,7 @@ class PublisherPeer(Connection):
                 while True:
                     picture = await track.recv()
                     if isinstance(picture, av.VideoFrame):
-                        self._sync.picture(receiver.stamp(picture.pts or 0), self._source.arrive(picture))
+                        self._source.arrive(picture, partial(self._sync.picture, receiver.stamp(picture.pts or 0)))
         finally:
             self._leave()
 
