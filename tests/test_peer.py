@@ -32,7 +32,8 @@ from livefake.media.ports import Sink, Source
 from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.webrtc import connection as connection_module
 from livefake.media.webrtc.bitrate import Bitrate
-from livefake.media.webrtc.peer import CameraSource, PerformerPeer, ViewerPeer
+from livefake.media.webrtc.giver import CameraSource
+from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
 from livefake.trust.seal import Seal, Sealed
 
 WIDTH, HEIGHT = 192, 128
