@@ -9,9 +9,9 @@ from aioice.ice import get_host_addresses
 from playwright.sync_api import Browser, Page
 
 from benchmarks.browser import Server, go_live
+from benchmarks.detour import detour
 from livefake.media.webrtc.scripted import DOWN
 from tests.browserkit import REAL_BROWSER, stop
-from tests.pathkit import detour
 
 pytestmark = [
     *REAL_BROWSER,
