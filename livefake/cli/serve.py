@@ -179,6 +179,7 @@ def build_service(settings: Settings, console: Console) -> Service:
             scribe=scribe,
             recordings=recordings,
             look=settings.look,
+            refine=settings.refine,
         ),
         scribe=scribe,
         personas=studio.personas,
