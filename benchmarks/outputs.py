@@ -11,29 +11,21 @@ machines, which two cores here cannot do as well. The mesh warp works without th
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import av
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, rtcrtpreceiver
-from aiortc.codecs.base import Decoder
-from aiortc.jitterbuffer import JitterFrame
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.browser import Server, chromium, go_live, serve, stamp_script, write_camera
+from benchmarks.taker import Taker
 from livefake.machine import describe_machine
 from livefake.resources import models_folder
 
@@ -154,84 +146,23 @@ def _others(page: Page) -> Iterator[list[float]]:
     """Three viewers, a reader and a recording.
 
     Yields:
-        What gets the pictures a second that each viewer and the reader got, their own start-up counted in, at the end.
+        What gets, at the end, the pictures a second that each viewer and the reader got.
 
     Raises:
-        RuntimeError: one of them got too few to count as live.
+        RuntimeError: one of them got none.
     """
-    got: list[float] = []
     view = page.input_value("#view-url")
     whep, feed = view.replace("/view/", "/whep/"), page.input_value("#feed-url")
     page.click("#record")
     page.wait_for_selector("#rec:visible")
-    began = time.monotonic()
-    clients = [_client("--view", whep) for _ in range(_VIEWERS)] + [_client("--read", feed)]
+    takers = [*(Taker("view", whep) for _ in range(_VIEWERS)), Taker("read", feed)]
+    got: list[float] = []
     try:
         yield got
     finally:
-        counts = [_counted(client) for client in clients]
-        passed = time.monotonic() - began
+        got += [round(taker.end(), 1) for taker in takers]
         page.click("#record")
         page.wait_for_selector("#rec", state="hidden")
-    got += [round(count / passed, 1) for count in counts]
-    if min(got) < 1:
-        raise RuntimeError(f"the viewers and the reader got {counts} pictures in {passed:.0f} s")
-
-
-def _client(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.outputs", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def _counted(client: subprocess.Popen[str]) -> int:
-    client.send_signal(signal.SIGTERM)
-    text, _ = client.communicate(timeout=20)
-    return int(text.strip() or 0)
-
-
-class _Counter(Decoder):
-    """Stands where a viewer would decode."""
-
-    pictures = 0
-
-    def decode(self, encoded_frame: JitterFrame) -> list[av.frame.Frame]:
-        """Count a picture."""
-        _Counter.pictures += bool(encoded_frame.data)
-        return []
-
-
-async def _view(address: str) -> None:
-    """Watch over WHEP until the process is told to end, then say how many whole pictures came."""
-    over = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
-    rtcrtpreceiver.get_decoder = lambda _codec: _Counter()
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    connection.addTransceiver("video", "recvonly")
-    await connection.setLocalDescription(await connection.createOffer())
-    offer = connection.localDescription.sdp.encode()
-    request = urllib.request.Request(address, offer, {"Content-Type": "application/sdp"}, method="POST")
-    with await asyncio.to_thread(urllib.request.urlopen, request) as response:
-        answer, place = response.read().decode(), response.headers["Location"]
-    await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    await over.wait()
-    print(_Counter.pictures, flush=True)
-    origin = "/".join(address.split("/")[:3])
-    with await asyncio.to_thread(urllib.request.urlopen, urllib.request.Request(origin + place, method="DELETE")):
-        await connection.close()
-
-
-def _read(address: str) -> None:
-    """Read the transport stream until the process is told to end, then say how many pictures came."""
-    pictures = 0
-
-    def end(_signal: int, _frame: object) -> None:
-        print(pictures, flush=True)
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, end)
-    with av.open(address, options={"fflags": "nobuffer", "probesize": "32768", "analyzeduration": "0"}) as stream:
-        for packet in stream.demux(video=0):
-            pictures += bool(packet.size)
 
 
 def _report(page: Page, url: str) -> dict[str, Any]:
@@ -272,15 +203,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--refine", action="store_true", help="let the swap network work too")
     parser.add_argument("--json", type=Path, help="write everything to this file")
-    parser.add_argument("--view", help=argparse.SUPPRESS)
-    parser.add_argument("--read", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.view:
-        asyncio.run(_view(options.view))
-        return
-    if options.read:
-        _read(options.read)
-        return
     result = measure(options.size, options.seconds, options.rounds, refine=options.refine)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
