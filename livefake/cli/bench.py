@@ -108,6 +108,37 @@ def compare(
     run(first, second, pairs=pairs, frames=frames, out=out)
 
 
+@app.command("load")
+def load(
+    *,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Of session: 360p15, 360p30, 720p30; all, one after the other.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, max=63, help="Sessions at once.")] = 8,
+    seconds: Annotated[float, typer.Option(min=2, help="Of every step.")] = 10,
+    out: _Out = _LAB,
+) -> None:
+    """Open one session more at a time, until pictures no longer come back in time."""
+    with _laboratory("load"):
+        from benchmarks.load import KINDS, run
+    run(kind or tuple(KINDS), most=most, seconds=seconds, out=out)
+
+
+@app.command("soak")
+def soak(
+    *,
+    minutes: Annotated[int, typer.Option(min=1, help="How long.")] = 30,
+    kind: Annotated[str, typer.Option(help="Of session: 360p15, 360p30, 720p30.")] = "360p30",
+    count: Annotated[int, typer.Option(min=1, max=64, help="Sessions at once.")] = 1,
+    out: _Out = _LAB,
+) -> None:
+    """Run sessions for long; exit with 1 where memory, delay, threads or files creep up."""
+    with _laboratory("soak"):
+        from benchmarks.soak import run
+    if not run(minutes, kind=kind, count=count, out=out):
+        raise typer.Exit(1)
+
+
 @contextmanager
 def _laboratory(name: str) -> Iterator[None]:
     """Around the import of a measurement.
