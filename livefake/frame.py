@@ -72,6 +72,12 @@ class Box:
         right, bottom = min(width, self.right + (self.right & 1)), min(height, self.bottom + (self.bottom & 1))
         return Box(left, top, max(left, right), max(top, bottom))
 
+    def scaled(self, across: float, down: float) -> Box:
+        """The box in the same picture at another size, its sides multiplied by these shares."""
+        return Box(
+            round(self.left * across), round(self.top * down), round(self.right * across), round(self.bottom * down)
+        )
+
     def overlap(self, other: Box) -> float:
         """Intersection over union with another box, 0..1."""
         shared = Box(
@@ -220,12 +226,19 @@ class Frame:
         Returns:
             (height, width, 3) uint8 BGR, each pixel the mean of the area it covers.
         """
+        return self.smaller(size).bgr()
+
+    def smaller(self, size: tuple[int, int]) -> Frame:
+        """A fresh frame with the same picture at another size: no faces, nothing done.
+
+        Args:
+            size: (width, height), both even, meant to be smaller than the frame.
+        """
         width, height = size
-        small = Frame(np.empty((height * 3 // 2, width), np.uint8), self.pts, self.arrived)
-        cv2.resize(self.y, size, dst=small.y, interpolation=cv2.INTER_AREA)
-        for plane, target in ((self.u, small.u), (self.v, small.v)):
-            cv2.resize(plane, (width // 2, height // 2), dst=target, interpolation=cv2.INTER_AREA)
-        return small.bgr()
+        small = Frame(np.empty((height * 3 // 2, width), np.uint8), self.pts, self.arrived, self.time_base)
+        for plane, target in ((self.y, small.y), (self.u, small.u), (self.v, small.v)):
+            cv2.resize(plane, target.shape[::-1], dst=target, interpolation=cv2.INTER_AREA)
+        return small
 
     def crop(self, matrix: Floats, size: tuple[int, int]) -> Bytes:
         """A resampled BGR crop, read straight from the planes.
