@@ -142,6 +142,10 @@ def test_what_is_given_up_is_told_in_words() -> None:
     )
 
 
+def steadily(slow: float) -> Callable[[Nanos], float]:
+    return lambda now: slow
+
+
 slowness = some.floats(0.3, 8.0)
 
 
@@ -151,7 +155,7 @@ def test_under_a_steady_load_it_ends_where_the_work_fits_and_stays_there(
     slow: float, rest: float, around: float
 ) -> None:
     ladder = Ladder(NETWORKS)
-    machine = Machine(rest, around, slow=lambda now: slow)
+    machine = Machine(rest, around, slow=steadily(slow))
     run(ladder, machine, 90)
     if any(machine.fits(step, 0) for step in ladder.steps):
         assert machine.fits(ladder.step, 0)
@@ -167,7 +171,7 @@ def test_whatever_the_load_does_it_never_goes_up_sooner_than_allowed(phases: lis
     ladder = Ladder(NETWORKS)
     moves, now, before = [], 0, ladder.place
     for slow, seconds in phases:
-        machine = Machine(slow=lambda now, slow=slow: slow, noise=lambda: chance.uniform(0.6, 1.8))
+        machine = Machine(slow=steadily(slow), noise=lambda: chance.uniform(0.6, 1.8))
         moves += run(ladder, machine, seconds, start=now)[1:]
         now = max(now + nanos(seconds * 1000), moves[-1][0] if moves else 0)
     fallen: dict[int, Nanos] = {}
@@ -185,13 +189,13 @@ def test_whatever_the_load_does_it_never_goes_up_sooner_than_allowed(phases: lis
 @settings(max_examples=25, deadline=None)
 @given(some.lists(some.floats(0, 0.6), min_size=1, max_size=10))
 def test_while_the_load_only_rises_it_only_goes_down(rises: list[float]) -> None:
-    ladder, machine, now, slow = Ladder(NETWORKS), Machine(), 0, 1.0
-    run(ladder, machine, 5)
+    ladder, now, slow = Ladder(NETWORKS), 0, 1.0
+    run(ladder, Machine(), 5)
     place = ladder.place
     for rise in rises:
         now += nanos(5_000)
         slow += rise
-        for _, next_place in run(ladder, Machine(slow=lambda _, slow=slow: slow), 5, start=now):
+        for _, next_place in run(ladder, Machine(slow=steadily(slow)), 5, start=now):
             assert next_place >= place
             place = next_place
 
@@ -202,7 +206,7 @@ def test_a_heavier_load_never_ends_on_a_better_step(one: float, other: float) ->
     places = []
     for slow in sorted((one, other)):
         ladder = Ladder(NETWORKS)
-        run(ladder, Machine(slow=lambda now, slow=slow: slow), 60)
+        run(ladder, Machine(slow=steadily(slow)), 60)
         places.append(ladder.place)
     assert places[0] <= places[1]
 
