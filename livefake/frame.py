@@ -75,6 +75,12 @@ class Box:
         """The same place in a plane of half the size; edges are even."""
         return Box(self.left // 2, self.top // 2, self.right // 2, self.bottom // 2)
 
+    def scaled(self, across: float, down: float) -> Box:
+        """The box in the same picture at another size, its sides multiplied by these shares."""
+        return Box(
+            round(self.left * across), round(self.top * down), round(self.right * across), round(self.bottom * down)
+        )
+
     def overlap(self, other: Box) -> float:
         """Intersection over union with another box, 0..1."""
         shared = Box(
@@ -217,3 +223,11 @@ class Frame(Planes):
         """(box.height, box.width, 3) uint8 BGR copy of a region with even edges inside the picture."""
         luma, *chroma = self.windows(box)
         return np.asarray(cv2.cvtColorTwoPlane(luma, cv2.merge(chroma), cv2.COLOR_YUV2BGR_NV12), np.uint8)
+
+    def smaller(self, size: tuple[int, int]) -> Frame:
+        """A fresh frame with the same picture at another size: no faces, nothing done.
+
+        Args:
+            size: (width, height), both even, meant to be smaller than the frame.
+        """
+        return Frame(self.shrunk(size).i420, self.pts, self.arrived, self.time_base, taken=self.taken)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from livefake.clock import Clock, Wall, seconds, wall
+from livefake.clock import Clock, Nanos, Wall, monotonic, seconds, wall
 from livefake.compose.others import Others
 from livefake.engine.base import Engine
 from livefake.engine.factory import SwapFiles, engines, open_swap_engine
@@ -53,6 +53,7 @@ __all__ = ["Studio"]
 _SIDES: Final = (256, 192, 128)
 """Of the swap network's crop, pixels: the rungs of the quality ladder."""
 _RUNS: Final = 5
+_TIMED: Final = 3
 
 
 class Studio:
@@ -67,6 +68,7 @@ class Studio:
         grants: the book of grants; without one no real person's persona can be worn.
         time_of_day: the wall clock, by which grants begin and end.
         describe: opens what tells people apart; None for a network in this process, which stands still meanwhile.
+        clock: measures how fast the networks run here.
 
     Raises:
         LivefakeError: something is missing or damaged.
@@ -83,6 +85,7 @@ class Studio:
         grants: GrantBook | None = None,
         time_of_day: Wall = wall,
         describe: Describe | None = None,
+        clock: Clock = monotonic,
     ) -> None:
         import cv2
 
@@ -99,6 +102,8 @@ class Studio:
         self._landmarks: Engine = engines(cache, exact=True).load(weights.path("face-mesh"))
         self._swappers: dict[str, MeshSwapper] = {}
         self._rungs: dict[str, dict[int, Engine]] = {}
+        self._speeds: dict[int, Nanos] = {}
+        self._clock = clock
         self._weights = weights
         self._cache = cache
         self._brought: dict[str, Engine] = {}
@@ -151,7 +156,7 @@ class Studio:
         swapper = self._swapper(card)
         engines = self._refiners(card) if refine and card.model is None else {}
         self._prober.check(card, lambda: self._rehearsed(card))
-        return Outfit(swapper, gate, engines)
+        return Outfit(swapper, gate, engines, self._speeds)
 
     def prepare(self, enough: Callable[[], bool]) -> None:
         """Do for every persona what its first wearing would wait for; one that may not be worn is passed over.
@@ -265,8 +270,20 @@ class Studio:
                     shapes = {"planes": (1, CHANNELS, side, side)}
                     choice = open_swap_engine(files, shapes=shapes, cache=self._cache, gpu=gpu, exact=False)
                     rungs[side] = choice.engine
+                    # All of them are built alike, so what one takes holds for the others.
+                    if side not in self._speeds:
+                        self._speeds[side] = self._time(Finisher(choice.engine.sibling()))
                 self._rungs[key] = rungs
             return self._rungs[key]
+
+    def _time(self, net: Finisher) -> Nanos:
+        """What one run of a swap network takes here; the least of a few, because others may be at work."""
+        planes, took = np.zeros((CHANNELS, net.size, net.size), np.uint8), []
+        for _ in range(_TIMED):
+            start = self._clock()
+            net(planes)
+            took.append(self._clock() - start)
+        return min(took)
 
     def _gate(self, card: PersonaCard, output: Output) -> ConsentGate:
         """Check a real person's pack and grant now, and have the grant checked from then on."""
@@ -352,8 +369,7 @@ class Studio:
         frame = Frame(np.full((540, 640), 128, np.uint8), 0, 0)
         detector(frame)
         landmarks(frame, np.eye(2, 3, dtype=np.float32))
-        for side, engine in self._refiners().items():
-            Finisher(engine)(np.zeros((CHANNELS, side, side), np.uint8))
+        self._refiners()
 
 
 def _key(card: PersonaCard) -> str:

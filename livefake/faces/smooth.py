@@ -10,7 +10,7 @@ from livefake.clock import Nanos, seconds
 from livefake.faces.kernel import common_motion, follow
 from livefake.frame import Floats
 
-__all__ = ["OneEuro"]
+__all__ = ["OneEuro", "scaled"]
 
 
 class OneEuro:
@@ -58,6 +58,27 @@ class OneEuro:
         self._points = follow(self._points, points, weight, 0.02 * scale)
         self._raw, self._at = points, at
         return self._points
+
+    def rescale(self, across: float, down: float) -> None:
+        """Go on with points of a picture of another size.
+
+        Args:
+            across, down: the new width and height as shares of the old ones.
+        """
+        if self._points is not None and self._raw is not None:
+            self._points, self._raw = scaled(self._points, across, down), scaled(self._raw, across, down)
+
+
+def scaled(points: Floats, across: float, down: float) -> Floats:
+    """Points of a picture in the same picture at another size.
+
+    Args:
+        points: (N, D) float32, pixels, with D >= 2; whole numbers are the middles of pixels. Depth goes with the width.
+        across, down: the new width and height as shares of the old ones.
+    """
+    sides = np.array([across, down, *[across] * (points.shape[1] - 2)], np.float32)
+    middle = np.array([0.5, 0.5, *[0.0] * (points.shape[1] - 2)], np.float32)
+    return ((points + middle) * sides - middle).astype(np.float32)
 
 
 def _weight(cutoff: float, step: float) -> float:

@@ -162,8 +162,8 @@ class Refine:
             self._strength = 0.0
         gap = 0 if self._last is None else max(0, now - self._last)
         self._last = now
-        if self.rung:
-            self._working = self.rung
+        # It fades out at its cheapest: whoever turns it off has no time for it.
+        self._working = self.rung or min(self._finishers, default=OFF)
         step = min(1.0, max(gap, _FADE // 20) / _FADE)
         self._strength = min(1.0, max(0.0, self._strength + (step if self.rung else -step)))
 
