@@ -68,14 +68,27 @@ class Server:
 
 
 @contextmanager
-def serve(arguments: Sequence[str] = ()) -> Iterator[Server]:
+def serve(arguments: Sequence[str] = (), *, module: str = "livefake", quiet: bool = False) -> Iterator[Server]:
     """Start ``livefake serve`` on a free port; end it with Ctrl-C.
+
+    Args:
+        arguments: of the command.
+        module: what Python runs; ``benchmarks.named`` names the threads for the system.
+        quiet: keep what it logs to itself.
 
     Raises:
         RuntimeError: it did not print an address, or did not end cleanly.
     """
-    command = [sys.executable, "-m", "livefake", "serve", "--port", "0", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)  # noqa: PLW1509 - takes no lock
+    command = [sys.executable, "-m", module, "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else None,
+        text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - takes no lock
+        # A group of its own: Ctrl-C on the terminal reaches this process only, which ends the service in its turn.
+        process_group=0,
+    )
     try:
         assert process.stdout is not None
         line = process.stdout.readline().strip()

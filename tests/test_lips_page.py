@@ -58,6 +58,7 @@ def test_lateness_is_what_the_browser_tells_of_both(tmp_path: Path) -> None:
         const sound = { type: "inbound-rtp", kind: "audio", estimatedPlayoutTimestamp: 1000 };
         const picture = { type: "inbound-rtp", kind: "video", estimatedPlayoutTimestamp: 1080 };
         const other = { type: "outbound-rtp", kind: "video", estimatedPlayoutTimestamp: 5 };
-        console.log(JSON.stringify([lips.lateness([sound, other, picture]), lips.lateness([sound]), lips.lateness([])]));
+        const found = [[sound, other, picture], [sound], []].map((each) => lips.lateness(each));
+        console.log(JSON.stringify(found));
     """
     assert run(tmp_path, script) == [80, None, None]

@@ -15,9 +15,9 @@ from aiortc.rtcrtpsender import RTCEncodedFrame
 
 from livefake.media.stamped import StampedTrack
 
-__all__ = ["PRIVATE", "ReportingSender"]
+__all__ = ["SENDING", "ReportingSender"]
 
-PRIVATE: Final = ("ntp_timestamp", "rtp_timestamp")
+SENDING: Final = ("ntp_timestamp", "rtp_timestamp")
 """Private fields of the stock sender that this one builds on: it sets the one right before the other."""
 
 
