@@ -1,4 +1,4 @@
-"""Arithmetic of the live measurement, the echo that nothing but numbered pictures passes, and both in a real browser."""
+"""Arithmetic of the live measurement, the echo that only numbered pictures pass, and a real browser."""
 
 from __future__ import annotations
 

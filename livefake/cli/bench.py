@@ -156,6 +156,19 @@ def soak(
         raise typer.Exit(1)
 
 
+@app.command("report")
+def report(
+    folder: Annotated[Path, typer.Argument(help="With results.")] = _LAB,
+    html: Annotated[Path | None, typer.Option(help="Where the page goes; report.html in the folder.")] = None,
+) -> None:
+    """Put the results of a folder on one page."""
+    with _laboratory("report"):
+        import matplotlib as _  # noqa: F401 - asked for later, and missing it should be told like this
+
+        from benchmarks.report import run
+    print(run(folder, html))
+
+
 @contextmanager
 def _laboratory(name: str) -> Iterator[None]:
     """Around the import of a measurement.
@@ -174,5 +187,5 @@ def _laboratory(name: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise LivefakeError(
             f"Measuring {name} needs the package {error.name}, which is not installed.",
-            "Install what the laboratory needs: pip install -e '.[dev]'",
+            "Install what the laboratory needs: pip install -e '.[bench]'",
         ) from error
