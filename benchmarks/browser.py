@@ -19,7 +19,7 @@ import numpy as np
 from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, Page, Playwright
 
-from livefake.frame import Bytes, Frame
+from livefake.frame import Bytes
 
 __all__ = [
     "BITS",
@@ -42,7 +42,6 @@ BITS = 16
 
 _BLOCKS = BITS + 4
 _SHARE = 40
-_FLASH_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +219,6 @@ def write_camera(
     frames: int,
     stamped: bool = False,
     empty: Container[int] = (),
-    flashes: Container[int] | None = None,
     change: Callable[[Bytes], Bytes] | None = None,
 ) -> None:
     """Turn a clip into a file that Chromium plays as a camera.
@@ -233,7 +231,6 @@ def write_camera(
         stamped: whether each frame carries its number.
         empty: numbers of frames that are a flat grey instead, as if nobody were there.
         change: makes another (H * 3 // 2, W) picture of each of the clip's.
-        flashes: numbers of frames whose upper left corner is white, while it is black in the others; None leaves it.
     """
     width, height = size
     pictures: list[Bytes] = []
@@ -254,11 +251,6 @@ def write_camera(
                 frame.fill(128)
             if stamped:
                 stamp(frame[:height], number)
-            if flashes is not None:
-                planes = Frame(frame, 0, 0)
-                side = width // _FLASH_SHARE // 2 * 2
-                planes.y[:side, :side] = 235 if number in flashes else 16
-                planes.u[: side // 2, : side // 2] = planes.v[: side // 2, : side // 2] = 128
             file.write(b"FRAME\n")
             file.write(frame.tobytes())
 

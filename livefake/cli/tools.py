@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from livefake.studio import Studio
     from livefake.trust.erase import Revoker
     from livefake.trust.grants import GrantBook
+    from livefake.trust.prober import Describe
     from livefake.trust.provenance import Provenancer
 
 __all__ = [
@@ -85,12 +86,13 @@ def open_revoker(chosen: Settings, book: GrantBook) -> Revoker:
     return Revoker(book, chosen.data)
 
 
-def open_studio(console: Console, chosen: Settings) -> Studio:
+def open_studio(console: Console, chosen: Settings, describe: Describe | None = None) -> Studio:
     """Load what every swap needs, fetching the weights first when they are not there.
 
     Args:
         console: told what is being done.
         chosen: names the folders.
+        describe: opens what tells people apart, see ``Studio``.
 
     Raises:
         LivefakeError: something is missing or damaged and cannot be fetched.
@@ -111,6 +113,7 @@ def open_studio(console: Console, chosen: Settings) -> Studio:
             issuer=issuer_number(chosen.data),
             packs=packs_folder(chosen),
             grants=GrantBook(chosen.data),
+            describe=describe,
         )
         studio.warm_up()
     return studio
