@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,11 @@ def serve(arguments: Sequence[str] = (), *, module: str = "livefake", quiet: boo
         yield Server(line, process.pid)
     finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait(15)
+        try:
+            code = process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
         if process.stdout is not None:
             process.stdout.close()
     if code:
@@ -215,6 +219,7 @@ def write_camera(
     frames: int,
     stamped: bool = False,
     empty: Container[int] = (),
+    change: Callable[[Bytes], Bytes] | None = None,
 ) -> None:
     """Turn a clip into a file that Chromium plays as a camera.
 
@@ -225,13 +230,15 @@ def write_camera(
         frames: how many; the clip starts again when it ends.
         stamped: whether each frame carries its number.
         empty: numbers of frames that are a flat grey instead, as if nobody were there.
+        change: makes another (H * 3 // 2, W) picture of each of the clip's.
     """
     width, height = size
     pictures: list[Bytes] = []
     with av.open(str(clip)) as container:
         for picture in container.decode(video=0):
             scaled = picture.reformat(width, height, "yuv420p", interpolation="AREA")
-            pictures.append(np.ascontiguousarray(scaled.to_ndarray()))
+            i420 = np.ascontiguousarray(scaled.to_ndarray(), np.uint8)
+            pictures.append(i420 if change is None else change(i420))
             if len(pictures) == frames:
                 break
     with target.open("wb") as file:

@@ -143,6 +143,10 @@ class Client:
             "source": "clip",
         }
         answer = await self._web.post("/api/sessions", json=order)
+        while answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            # Sessions come one after the other faster than people open them.
+            await asyncio.sleep(2)
+            answer = await self._web.post("/api/sessions", json=order)
         if answer.status_code != 201:
             raise RuntimeError(f"the service refused a session: {answer.text}")
         opened = answer.json()
@@ -201,8 +205,8 @@ class Client:
                 at = time.monotonic()
                 assert isinstance(picture, av.VideoFrame)
                 plane = picture.planes[0]
-                luma = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-                number = read_stamp(luma)
+                luma = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)
+                number = read_stamp(luma[:, : plane.width])
                 if 0 <= number < self._loop:
                     self._seen.append((at, number))
 

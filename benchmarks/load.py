@@ -57,7 +57,7 @@ def holds(spans: Sequence[Mapping[str, Any]]) -> bool:
 
 def in_time(span: Mapping[str, Any]) -> float:
     """Share of the frames sent that came back within ``WITHIN_MS``; frames that never came count as late."""
-    return sum(delay <= WITHIN_MS for delay in span["delays_ms"]) / max(1, span["sent"])
+    return float(sum(delay <= WITHIN_MS for delay in span["delays_ms"]) / max(1, span["sent"]))
 
 
 def carried(steps: Sequence[Mapping[str, Any]]) -> int:

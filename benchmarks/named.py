@@ -30,5 +30,5 @@ def _named(begin: Callable[[threading.Thread], None]) -> Callable[[threading.Thr
 
 if __name__ == "__main__":
     if sys.platform == "linux":
-        threading.Thread.run = _named(threading.Thread.run)  # type: ignore[method-assign]
+        threading.Thread.run = _named(threading.Thread.run)  # type: ignore[method-assign, assignment]
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -65,7 +66,7 @@ def encoded(clip: Path, size: tuple[int, int], rate: int) -> list[bytes]:
     coder = av.CodecContext.create("libx264", "w")
     assert isinstance(coder, av.VideoCodecContext)
     coder.width, coder.height = size
-    coder.pix_fmt, coder.framerate, coder.gop_size = "yuv420p", rate, rate
+    coder.pix_fmt, coder.framerate, coder.gop_size = "yuv420p", Fraction(rate), rate
     coder.bit_rate = Bitrate().of(*size) * rate // 30
     coder.options = {"preset": "veryfast", "tune": "zerolatency", "profile": "baseline", "forced-idr": "1"}
     coder.thread_count = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def cpu_by_thread(pid: int) -> Mapping[str, float]:
 
     A trailing number does not count as part of a name. What ended in the meantime is not in it.
     """
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for task in _below(Path(f"/proc/{pid}/task")):
         name, cpu = _stat(task)
         found[name.rstrip("0123456789-_/:") or name] += cpu
@@ -28,7 +28,7 @@ def cpu_of_family(pid: int) -> Mapping[str, float]:
     for folder in _below(Path("/proc")):
         if folder.name.isdigit() and (text := _read(folder / "stat")):
             parents[int(folder.name)] = int(text.rpartition(")")[2].split()[1])
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for child in parents:
         ancestor = child
         while ancestor in parents and ancestor != pid:

@@ -108,6 +108,23 @@ def compare(
     run(first, second, pairs=pairs, frames=frames, out=out)
 
 
+@app.command("live")
+def live(
+    *,
+    size: Annotated[str, typer.Option(help="Of the picture: 360p or 720p.")] = "720p",
+    seconds: Annotated[float, typer.Option(min=2, help="Of each part.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="How often with and without the swap.")] = 1,
+    persona: Annotated[str | None, typer.Option(help="Who to become; the first one listed.")] = None,
+    via: Annotated[str, typer.Option(help="browser, or whip: FFmpeg in, a WHEP player out.")] = "browser",
+    echo: Annotated[bool, typer.Option(help="Measure the way without the swap too.")] = True,
+    out: _Out = _LAB,
+) -> None:
+    """Measure the live path in a real browser: delay, pacing, drops by cause, processor time by thread."""
+    with _laboratory("live"):
+        from benchmarks.live import run
+    run(size, seconds=seconds, rounds=rounds, persona=persona, via=via, echo=echo, out=out)
+
+
 @app.command("load")
 def load(
     *,
@@ -139,6 +156,19 @@ def soak(
         raise typer.Exit(1)
 
 
+@app.command("report")
+def report(
+    folder: Annotated[Path, typer.Argument(help="With results.")] = _LAB,
+    html: Annotated[Path | None, typer.Option(help="Where the page goes; report.html in the folder.")] = None,
+) -> None:
+    """Put the results of a folder on one page."""
+    with _laboratory("report"):
+        import matplotlib as _  # noqa: F401 - asked for later, and missing it should be told like this
+
+        from benchmarks.report import run
+    print(run(folder, html))
+
+
 @contextmanager
 def _laboratory(name: str) -> Iterator[None]:
     """Around the import of a measurement.
@@ -157,5 +187,5 @@ def _laboratory(name: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise LivefakeError(
             f"Measuring {name} needs the package {error.name}, which is not installed.",
-            "Install what the laboratory needs: pip install -e '.[dev]'",
+            "Install what the laboratory needs: pip install -e '.[bench]'",
         ) from error
