@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from livefake.clock import Nanos, seconds
-from livefake.faces.geometry import similarity, transform
+from livefake.faces.kernel import common_motion, follow
 from livefake.frame import Floats
 
 __all__ = ["OneEuro", "scaled"]
@@ -45,20 +45,17 @@ class OneEuro:
         Returns:
             (N, D) float32.
         """
+        points = np.ascontiguousarray(points, np.float32)
         if self._points is None or self._raw is None or at <= self._at:
             self._points, self._raw, self._at, self._speed = points, points, at, 0.0
             return points
         step = seconds(at - self._at)
         # The motion of the head as a whole: noise of single points averages out of the similarity transform.
-        plane = self._raw[:, :2]
-        carried = transform(plane, similarity(plane, points[:, :2]))
-        motion = float(np.linalg.norm(carried - plane, axis=1).mean())
+        motion = common_motion(self._raw, points)
         self._speed += _weight(self._derivative_cutoff, step) * (motion / scale / step - self._speed)
         weight = _weight(self._cutoff + self._beta * self._speed, step)
         # Points that move on their own, lips and lids, follow the sooner the farther they are from where they were.
-        own = np.linalg.norm((points - self._points)[:, :2], axis=1, keepdims=True) / (0.02 * scale)
-        gain = np.maximum(weight, np.minimum(own * own, 1.0))
-        self._points = (self._points + gain * (points - self._points)).astype(np.float32)
+        self._points = follow(self._points, points, weight, 0.02 * scale)
         self._raw, self._at = points, at
         return self._points
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from livefake.clock import Nanos
 from livefake.faces.detect import Detection
+from livefake.faces.geometry import Point
 from livefake.faces.landmarks import Landmarks, crop_for_box, crop_for_points
 from livefake.faces.smooth import OneEuro, scaled
 from livefake.frame import Box, Floats
@@ -88,7 +89,7 @@ class Tracks:
 
     def _start(self, detection: Detection) -> None:
         self._count += 1
-        crop = crop_for_box(detection.box, (detection.points[0], detection.points[1]))
+        crop = crop_for_box(detection.box, _eyes(detection))
         self._tracks.append(Track(self._count, crop, detection.score, detection.box))
 
     def update(self, track: Track, landmarks: Landmarks, size: tuple[int, int], at: Nanos) -> bool:
@@ -143,6 +144,11 @@ def _rescaled_crop(crop: Floats, across: float, down: float) -> Floats:
     # Whole numbers are the middles of pixels, so the pictures' corners lie at -0.5: old = (new + 0.5) / side - 0.5.
     linear = crop[:, :2] / sides
     return np.column_stack([linear, crop[:, 2] + linear.sum(1) / 2 - crop[:, :2].sum(1) / 2]).astype(np.float32)
+
+
+def _eyes(detection: Detection) -> tuple[Point, Point]:
+    (left_x, left_y), (right_x, right_y) = detection.points[:2].tolist()
+    return (left_x, left_y), (right_x, right_y)
 
 
 def _closeness(track: Track, detection: Detection) -> float:
