@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.records import FOLDER, ROOT, recording
+from benchmarks.records import FOLDER, ROOT, as_program, recording
 from benchmarks.stats import Ratio, ratio
 from livefake.errors import BadRequest, LivefakeError
 
@@ -300,4 +300,4 @@ def run(first: str, second: str, *, pairs: int, frames: int, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_program(main)

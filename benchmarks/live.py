@@ -30,7 +30,7 @@ from benchmarks.browser import Server, chromium, go_live, missing, serve, stamp_
 from benchmarks.echo import shuffled
 from benchmarks.packets import SIZES
 from benchmarks.process import cpu_by_thread, cpu_of_family, resident_mib
-from benchmarks.records import FOLDER, recording
+from benchmarks.records import FOLDER, as_program, recording
 from benchmarks.stats import percentiles
 from livefake.errors import BadRequest, LivefakeError
 from livefake.resources import models_folder
@@ -309,4 +309,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_program(main)
