@@ -137,11 +137,11 @@ def _change(page: Page, persona: str) -> _Turn:
 
 
 def _judge(turn: _Turn, name: Name) -> dict[str, Any]:
-    """Whose face each picture shows; from the first of the new face on, every third is enough."""
+    """Whose face each picture shows; from the first of the new face on, every sixth is enough."""
     first: float | None = None
     seen: list[str] = []
     for index, (at, picture) in enumerate(turn.pictures):
-        if first is not None and index % 3:
+        if first is not None and index % 6:
             continue
         who = name(picture)
         seen.append(who)

@@ -74,7 +74,7 @@ def _count(before: int) -> None:
 async def _view(address: str) -> None:
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
-    rtcrtpreceiver.get_decoder = lambda _codec: _Counter()
+    setattr(rtcrtpreceiver, "get_decoder", lambda _codec: _Counter())  # noqa: B010 - it is not exported
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     connection.addTransceiver("video", "recvonly")
     await connection.setLocalDescription(await connection.createOffer())

@@ -173,7 +173,8 @@ def _sealed(seal: Seal, frame: Frame) -> Any:
 
 def _threads() -> dict[str, float]:
     """Processor time of this process's threads by name, seconds (proc(5), fields utime and stime of a task)."""
-    tick, used = os.sysconf("SC_CLK_TCK"), {}
+    used: dict[str, float] = {}
+    tick = os.sysconf("SC_CLK_TCK")
     for thread in threading.enumerate():
         fields = Path(f"/proc/self/task/{thread.native_id}/stat").read_text().rpartition(")")[2].split()
         used[thread.name] = used.get(thread.name, 0.0) + (int(fields[11]) + int(fields[12])) / tick

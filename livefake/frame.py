@@ -223,11 +223,3 @@ class Frame(Planes):
         """(box.height, box.width, 3) uint8 BGR copy of a region with even edges inside the picture."""
         luma, *chroma = self.windows(box)
         return np.asarray(cv2.cvtColorTwoPlane(luma, cv2.merge(chroma), cv2.COLOR_YUV2BGR_NV12), np.uint8)
-
-    def smaller(self, size: tuple[int, int]) -> Frame:
-        """A fresh frame with the same picture at another size: no faces, nothing done.
-
-        Args:
-            size: (width, height), both even, meant to be smaller than the frame.
-        """
-        return Frame(self.shrunk(size).i420, self.pts, self.arrived, self.time_base, taken=self.taken)

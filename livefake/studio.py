@@ -27,6 +27,7 @@ from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.frame import Bytes, Drop, Frame
 from livefake.media.performers import performers
+from livefake.networks import SIDES, Networks, open_swap
 from livefake.rig import Outfit, Rig
 from livefake.swap.base import Swapper
 from livefake.swap.community.dfm import DfmSwapper, read_dfm
@@ -50,8 +51,6 @@ from livefake.trust.watermark import Payload
 __all__ = ["Studio"]
 
 
-_SIDES: Final = (256, 192, 128)
-"""Of the swap network's crop, pixels: the rungs of the quality ladder."""
 _RUNS: Final = 5
 _TIMED: Final = 3
 
@@ -69,6 +68,7 @@ class Studio:
         time_of_day: the wall clock, by which grants begin and end.
         describe: opens what tells people apart; None for a network in this process, which stands still meanwhile.
         clock: measures how fast the networks run here.
+        networks: of the weights, where somebody has begun to open them.
 
     Raises:
         LivefakeError: something is missing or damaged.
@@ -86,6 +86,7 @@ class Studio:
         time_of_day: Wall = wall,
         describe: Describe | None = None,
         clock: Clock = monotonic,
+        networks: Networks | None = None,
     ) -> None:
         import cv2
 
@@ -98,8 +99,8 @@ class Studio:
         self._time_of_day = time_of_day
         self._issuer = issuer
         self._triangles = read_triangles(models / "mesh" / "triangles.npy")
-        self._detector: Engine = engines(cache, exact=False).load(weights.path("face-detector"))
-        self._landmarks: Engine = engines(cache, exact=True).load(weights.path("face-mesh"))
+        self._networks = networks or Networks(weights, cache)
+        self._detector, self._landmarks = self._networks.detector, self._networks.landmarks
         self._swappers: dict[str, MeshSwapper] = {}
         self._rungs: dict[str, dict[int, Engine]] = {}
         self._speeds: dict[int, Nanos] = {}
@@ -204,7 +205,7 @@ class Studio:
         """A persona for trying it on."""
         if card.model is not None:
             return self._swapper(card), None
-        return self._swapper(card), Finisher(self._refiners(card)[_SIDES[0]].sibling())
+        return self._swapper(card), Finisher(self._refiners(card)[SIDES[0]].sibling())
 
     def probe(self, card: PersonaCard) -> Verdict | None:
         """Compare the face that comes out of a pack with the grants, wherever the pack lies; see ``Prober.check``."""
@@ -259,20 +260,15 @@ class Studio:
         key = "" if card is None or own is None else _key(card)
         with self._lock:
             if key not in self._rungs:
-                gpu = find_gpu()
                 if own is None:
-                    half = None if gpu is None else self._weights.path("refine")
-                    files = SwapFiles(half, self._weights.path("refine-int8"))
+                    rungs = dict(self._networks.swap)
                 else:
-                    files = SwapFiles(None if gpu is None else own[0], own[1])
-                rungs: dict[int, Engine] = {}
-                for side in _SIDES:
-                    shapes = {"planes": (1, CHANNELS, side, side)}
-                    choice = open_swap_engine(files, shapes=shapes, cache=self._cache, gpu=gpu, exact=False)
-                    rungs[side] = choice.engine
+                    files = SwapFiles(None if find_gpu() is None else own[0], own[1])
+                    rungs = {side: open_swap(files, side, self._cache) for side in SIDES}
+                for side, engine in rungs.items():
                     # All of them are built alike, so what one takes holds for the others.
                     if side not in self._speeds:
-                        self._speeds[side] = self._time(Finisher(choice.engine.sibling()))
+                        self._speeds[side] = self._time(Finisher(engine.sibling()))
                 self._rungs[key] = rungs
             return self._rungs[key]
 

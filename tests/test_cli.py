@@ -25,7 +25,20 @@ pytestmark = [pytest.mark.models, pytest.mark.usefixtures("studio")]
 
 Run = Callable[..., int]
 
-STAGES = {"detect", "landmarks", "track", "swap", "colour", "refine", "tone", "others", "blend", "label", "watermark"}
+STAGES = {
+    "fit",
+    "detect",
+    "landmarks",
+    "track",
+    "swap",
+    "colour",
+    "refine",
+    "tone",
+    "others",
+    "blend",
+    "label",
+    "watermark",
+}
 TIMING = {"p50_ms", "p95_ms", "cpu_ms"}
 PROGRAM = [sys.executable, "-m", "livefake"]
 

@@ -44,7 +44,9 @@ class Fit:
             self._tracks.rescale(size[0] / width, size[1] / height)
             self._performer.rescale(size[0] / width, size[1] / height)
         self._came, self._size = came, size
-        return frame if size == came else frame.smaller(size)
+        if size == came:
+            return frame
+        return Frame(frame.shrunk(size).i420, frame.pts, frame.arrived, frame.time_base)
 
 
 class Detect:

@@ -13,18 +13,13 @@ from typing import Final
 
 from livefake.clock import Nanos
 
-__all__ = ["BROWSER_LAG", "GUESS", "LipSync", "SenderClock"]
+__all__ = ["GUESS", "OPUS_LOOK_AHEAD", "LipSync", "SenderClock"]
 
 GUESS: Final[Nanos] = 0
 """Added to the arrival of a sound's first sample while nothing better is known: both ways are about equally long."""
 
-BROWSER_LAG: Final[Nanos] = 26_500_000
-"""How late browsers' reports on sound are.
-
-libwebrtc, which all of them build on, pairs a packet's time stamp with the time at which the packet was sent, not with
-that at which its first sample was taken: a packet is 20 ms long. Opus adds its look-ahead of 6.5 ms (RFC 7845, 4.2:
-312 samples), by which decoded sound is later than its time stamp.
-"""
+OPUS_LOOK_AHEAD: Final[Nanos] = 6_500_000
+"""By which sound from a browser is later than its time stamp, once decoded (RFC 7845, section 4.2: 312 samples)."""
 
 _SECOND: Final[Nanos] = 1_000_000_000
 _WRAP: Final = 1 << 32
@@ -35,8 +30,7 @@ _LEAP: Final[Nanos] = 250_000_000
 _CREDIBLE: Final[Nanos] = 2 * _SECOND
 _STRANGE: Final = 15
 """Pictures in a row: half a second."""
-_REPORTS: Final = 32
-_MEMORY: Final[Nanos] = 20 * _SECOND
+_REPORTS: Final = 3
 _CREEP: Final = 2_000
 """One part in so many: clocks of computers differ by less, one part in 5000 at most."""
 
@@ -45,7 +39,8 @@ class SenderClock:
     """The sender's wall clock as a function of one stream's time stamps.
 
     A report that was held up between the reading of its two times pairs a stamp with a later instant, never with an
-    earlier one. So of the reports of the last 20 seconds the one counts that pairs its stamp with the earliest.
+    earlier one. So of the last three the one counts that pairs its stamp with the earliest. No more, because a
+    microphone that loses a little sound changes the line for good: a browser on a busy machine does so now and then.
 
     Args:
         rate: time stamps a second.
@@ -73,8 +68,6 @@ class SenderClock:
         if expected is None or abs(instant - expected) > _LEAP:
             self._reports.clear()
         self._stream = stream
-        while self._reports and abs(instant - self._reports[0][1]) > _MEMORY:
-            self._reports.popleft()
         self._reports.append((stamp, instant))
         self._at = min(self._reports, key=lambda each: each[1] - self._away(each[0], stamp))
 
@@ -100,7 +93,7 @@ class LipSync:
 
     Args:
         picture_rate, sound_rate: RTP time stamps a second of the two streams.
-        lag: how much later than true the sender's reports on sound are.
+        lag: by how much decoded sound is later than its time stamps.
     """
 
     def __init__(self, picture_rate: int = 90_000, sound_rate: int = 48_000, *, lag: Nanos = 0) -> None:
