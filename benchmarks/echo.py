@@ -1,8 +1,8 @@
 """The way through browser and network without the swap, to tell what the swap itself costs. For measurements only.
 
 ``python -m benchmarks.echo`` answers one page on this computer, whose pictures come back labelled and marked and
-otherwise as they are. It is no way around the swap: it takes only pictures that carry a number of
-``benchmarks.browser``'s in their lower edge, and what the laboratory sends it has nobody in it.
+otherwise as they are. It is no way around the swap: it takes only pictures whose lower edge carries numbers of
+``benchmarks.browser``'s that count up, and what the laboratory sends it has nobody in it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,13 @@ from livefake.trust.mark import Watermark
 from livefake.trust.seal import Seal
 from livefake.trust.watermark.code import Payload
 
-__all__ = ["Echo", "build", "shuffled"]
+__all__ = ["NUMBERS", "Echo", "build", "shuffled"]
+
+NUMBERS: Final = 480
+"""Numbers of the clip; after the last comes the first."""
 
 _BLOCK: Final = 40
+_MISSED: Final = 60
 
 _PAGE: Final = """<!doctype html>
 <meta charset="utf-8"><title>Echo</title>
@@ -77,12 +81,15 @@ class Echo:
     def __init__(self) -> None:
         self._label, self._mark, self._seal = Label(), Watermark(Payload(version=1, issuer=0, session=1)), Seal(1)
         self.taken = self.refused = 0
+        self._last = -1
 
     async def run(self, peer: PerformerPeer) -> None:
         """Until the browser leaves."""
         async for frame in peer.source:
-            number = read_stamp(frame.y)
-            if number < 0:
+            number, last = read_stamp(frame.y), self._last
+            self._last = number
+            # A camera whose lower edge happens to look like a number does not count as well.
+            if not 0 <= number < NUMBERS or not 0 < (number - last) % NUMBERS <= _MISSED or last < 0:
                 self.refused += 1
                 continue
             self.taken += 1

@@ -11,6 +11,7 @@ import ctypes
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from numpy._core import multiarray
@@ -58,42 +59,53 @@ class StageHeap:
     planes: float
 
 
-class Heap:
-    """Observer of a pipeline that tells by stage what was taken while it counts.
+class _Counter:
+    """The allocator in numpy's form, and what it has counted.
 
-    One for a process: arrays remember who made them, so the allocator lives as long as the program.
+    Arrays remember who made them and are given back there, some of them when the program ends. So there is one of it,
+    and what C code points to is never freed.
     """
 
     def __init__(self) -> None:
-        self._sizes: list[int] = []
-        self._stages: dict[str, list[int]] = {}
-        self._frames = 0
+        self.sizes: list[int] = []
         libc = ctypes.CDLL(None)
         for name, kind in (("malloc", _MALLOC), ("calloc", _CALLOC), ("realloc", _REALLOC), ("free", _FREE)):
             function = getattr(libc, name)
             # numpy's have a context in front, and ``free`` is told the size too.
             function.argtypes = (ctypes.c_void_p,) if name == "free" else kind._argtypes_[1:]
             function.restype = kind._restype_
-        self._libc = libc
-        self._functions = (
-            _MALLOC(lambda _, size: self._note(size, libc.malloc(size))),
-            _CALLOC(lambda _, count, size: self._note(count * size, libc.calloc(count, size))),
-            _REALLOC(lambda _, place, size: self._note(size, libc.realloc(place, size))),
+        note = self._note
+        functions = (
+            _MALLOC(lambda _, size: note(size, libc.malloc(size))),
+            _CALLOC(lambda _, count, size: note(count * size, libc.calloc(count, size))),
+            _REALLOC(lambda _, place, size: note(size, libc.realloc(place, size))),
             _FREE(lambda _, place, size: libc.free(place)),
         )
-        self._handler = _Handler(b"livefake", 1, _Allocator(None, *self._functions))
-        self._capsule = _new_capsule(ctypes.addressof(self._handler), b"mem_handler", None)
+        handler = _Handler(b"livefake", 1, _Allocator(None, *functions))
+        for kept in (*functions, handler):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+        self.capsule = _new_capsule(ctypes.addressof(handler), b"mem_handler", None)
 
     def _note(self, size: int, place: int) -> int:
-        self._sizes.append(size)
+        self.sizes.append(size)
         return place
+
+
+_counter: Final = cache(_Counter)
+
+
+class Heap:
+    """Observer of a pipeline that tells by stage what was taken while it counts."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, list[int]] = {}
+        self._frames = 0
 
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Count from here to the end of the block, on this thread."""
         self._stages, self._frames = {}, 0
-        before = _set_handler(self._capsule)
-        self._sizes.clear()
+        before = _set_handler(_counter().capsule)
         try:
             yield
         finally:
@@ -101,12 +113,12 @@ class Heap:
 
     def begin(self) -> None:
         """A frame begins; what was taken to make it belongs to no stage."""
-        self._sizes.clear()
+        _counter().sizes.clear()
 
     def stage(self, name: str, wall: Nanos, cpu: Nanos) -> None:
         """A stage has run; see ``Observer``."""
-        self._stages.setdefault(name, []).extend(self._sizes)
-        self._sizes.clear()
+        self._stages.setdefault(name, []).extend(_counter().sizes)
+        _counter().sizes.clear()
 
     def frame(self, outcome: Outcome, wall: Nanos, cpu: Nanos) -> None:
         """A frame is through; see ``Observer``."""

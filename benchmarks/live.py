@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.browser import Server, chromium, go_live, missing, serve, stamp_script, write_camera
-from benchmarks.echo import shuffled
+from benchmarks.echo import NUMBERS, shuffled
 from benchmarks.packets import SIZES
 from benchmarks.process import cpu_by_thread, cpu_of_family, resident_mib
-from benchmarks.records import FOLDER, recording
+from benchmarks.records import FOLDER, as_program, recording
 from benchmarks.stats import percentiles
 from livefake.errors import BadRequest, LivefakeError
 from livefake.resources import models_folder
@@ -127,7 +127,7 @@ def measure(size: str, seconds: float, persona: str | None = None, *, swap: bool
         camera = Path(folder) / "camera.y4m"
         clip = models_folder() / "demo" / "performer.mp4"
         change = None if swap else shuffled
-        write_camera(clip, camera, SIZES[size], frames=480, stamped=True, change=change)
+        write_camera(clip, camera, SIZES[size], frames=NUMBERS, stamped=True, change=change)
         with serve(module=module, quiet=True) as server, chromium(playwright, camera) as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 860})
             opened = _opened(page, server, size, persona) if swap else _echoed(page, server, size)
@@ -309,4 +309,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_program(main)

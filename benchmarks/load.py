@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.browser import Server, serve
 from benchmarks.crew import crew, task_for
 from benchmarks.process import cpu_by_thread, resident_mib
-from benchmarks.records import FOLDER, recording
+from benchmarks.records import FOLDER, as_program, recording
 from benchmarks.stats import percentiles
 from livefake.errors import BadRequest, LivefakeError
 
@@ -209,4 +209,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_program(main)

@@ -54,7 +54,7 @@ def waterfall(results: Sequence[Result]) -> str:
                 width = _mean(row, name)
                 axes.barh(place, width, left=left, color=colour, height=0.62, label=name if place == 0 else None)
                 if width > 0.07 * widest:
-                    axes.text(left + width / 2, place + 0.44, f"{width:.1f}", ha="center", va="center", fontsize=8.5)
+                    axes.text(left + width / 2, place + 0.45, f"{width:.1f}", ha="center", va="center", fontsize=8.5)
                 left += width
             axes.text(left + 0.01 * widest, place, f"{left:.1f} ms", va="center", fontweight="bold")
         axes.set_yticks(range(len(rows)), [network(row) for row in rows])

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,7 +20,7 @@ from typing import Any, Final
 from livefake.errors import BadInput, LivefakeError
 from livefake.machine import load_average, machine_facts
 
-__all__ = ["FOLDER", "FORMAT", "ROOT", "Record", "commit", "read_records", "recording"]
+__all__ = ["FOLDER", "FORMAT", "ROOT", "Record", "as_program", "commit", "read_records", "recording"]
 
 FORMAT: Final = 1
 """Of the file; rises when a reader of the old form would misread the new one."""
@@ -84,12 +87,41 @@ def recording(
     record = Record(kind, folder / f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.json", settings)
     complete = False
     try:
-        yield record
+        with _stoppable():
+            yield record
         complete = True
     finally:
         if record.results:
             record.save(complete=complete)
             tell(f"{'Written to' if complete else 'Stopped; what was measured is in'} {record.path}")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let whoever ends this process politely (SIGTERM) be heard like Ctrl-C, so that everything is cleaned up."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        # Only there can a program hear of signals.
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def as_program(act: Callable[[], None]) -> None:
+    """Run a measurement as a program: problems are told in a sentence, Ctrl-C ends it quietly."""
+    try:
+        act()
+    except LivefakeError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def read_records(folder: Path) -> list[dict[str, Any]]:

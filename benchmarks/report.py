@@ -7,7 +7,6 @@ complete one is shown, of comparisons all.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Final
 
 from benchmarks import plots
 from benchmarks.load import KINDS, carried, cost_a_session
-from benchmarks.records import FOLDER, read_records
+from benchmarks.records import FOLDER, as_program, read_records
 from benchmarks.stats import Ratio
 from livefake.errors import LivefakeError
 
@@ -339,11 +338,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
     parser.add_argument("--html", type=Path, help="where the page goes; report.html in the folder")
     chosen = parser.parse_args(arguments)
-    try:
-        print(run(chosen.folder, chosen.html))
-    except LivefakeError as error:
-        sys.exit(str(error))
+    print(run(chosen.folder, chosen.html))
 
 
 if __name__ == "__main__":
-    main()
+    as_program(main)

@@ -23,7 +23,7 @@ from benchmarks.browser import Server, serve
 from benchmarks.crew import crew, task_for
 from benchmarks.load import KINDS, check_kinds, in_time
 from benchmarks.process import open_files, resident_mib, thread_count
-from benchmarks.records import FOLDER, recording
+from benchmarks.records import FOLDER, as_program, recording
 from benchmarks.stats import percentiles, slope
 from livefake.errors import BadRequest
 
@@ -178,4 +178,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_program(main)

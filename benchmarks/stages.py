@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.heap import Heap
-from benchmarks.records import FOLDER, recording
+from benchmarks.records import FOLDER, as_program, recording
 from benchmarks.stats import percentiles
 from benchmarks.worker import CLIP_FRAMES
 from benchmarks.yardstick import Yardstick
@@ -215,4 +215,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_program(main)

@@ -70,16 +70,20 @@ class _Peer:
 
 
 def test_the_echo_is_no_way_around_the_swap() -> None:
-    numbered, camera = noisy_frame(1, width=640, height=360), noisy_frame(2, width=640, height=360)
-    stamp(numbered.y, 77)
-    before = numbered.y[8:40, -150:-16].copy()
-    peer, echo = _Peer([camera, numbered, camera]), Echo()
+    # A camera; one whose edge looks like a number, and always like the same; one with a number beyond the clip's.
+    numbers = (None, 77, 77, 76, 300, 5000, None, 479, 2)
+    frames = [noisy_frame(place, width=640, height=360) for place in range(len(numbers))]
+    for frame, number in zip(frames, numbers, strict=True):
+        if number is not None:
+            stamp(frame.y, number)
+    before = frames[-1].y[8:40, -150:-16].copy()
+    peer, echo = _Peer(frames), Echo()
     asyncio.run(echo.run(peer))  # type: ignore[arg-type]  # the two ends of a peer are all it needs
-    assert (echo.taken, echo.refused) == (1, 2)
+    assert (echo.taken, echo.refused) == (1, 8), "only what counts up"
     [sealed] = peer.shown
     assert sealed.card
     assert {"label", "watermark"} <= sealed.frame.done
-    assert read_stamp(sealed.frame.y) == 77
+    assert read_stamp(sealed.frame.y) == 2
     assert (sealed.frame.y[8:40, -150:-16] != before).any(), "the label is drawn"
 
 
@@ -92,6 +96,6 @@ def test_the_way_without_the_swap_is_measured_in_a_browser() -> None:
     assert result["shown_fps"] > 2
     assert result["glass_ms"]["p50"] > 0
     assert len(result["delays"]) > 5
-    assert result["report"]["frames"]["failed"] == 0, "every picture carried its number"
+    assert result["report"]["frames"]["failed"] <= 1, "every picture after the first carried the next number"
     assert result["threads"]
     assert result["server_cores"] > 0

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.compare import parse_side, ratios
-from benchmarks.records import read_records, recording
+from benchmarks.records import as_program, read_records, recording
 from benchmarks.stats import percentiles, ratio, slope
+from livefake.cli import bench
 from livefake.errors import BadInput, BadRequest, LivefakeError
 from livefake.machine import describe_machine, machine_facts
 
@@ -120,6 +125,41 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(LivefakeError, match="cannot be written"):
         run()
+
+
+def test_a_polite_end_is_heard_like_ctrl_c(tmp_path: Path) -> None:
+    def run() -> None:
+        with recording("soak", tmp_path, {}, tell=lambda _: None) as record:
+            record.results = {"minutes": [1]}
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert read_records(tmp_path)[0]["results"] == {"minutes": [1]}
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("error", "code"), [(LivefakeError("No.", "Do."), "No. Do."), (KeyboardInterrupt(), 130)])
+def test_a_program_ends_with_a_sentence_or_quietly(error: BaseException, code: object) -> None:
+    def act() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        as_program(act)
+    assert ended.value.code == code
+
+
+def test_an_installed_package_says_what_measuring_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(bench, "PACKAGE", tmp_path / "livefake")
+        with pytest.raises(LivefakeError, match="needs a checkout"):
+            bench.load()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib", None)
+        with pytest.raises(LivefakeError, match="needs the package matplotlib"):
+            bench.report(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99, "results": {}}', '{"format": 1}'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,18 @@ def test_the_heap_counts_every_array_and_forgets_what_came_before() -> None:
     assert report["copy"].bytes == 2000
     assert report["nothing"].blocks == 0
     assert not np.shares_memory(kept, copy)
+
+
+def test_arrays_may_outlive_the_heap_that_counted_them() -> None:
+    kept = []
+    for _ in range(5):
+        heap = Heap()
+        with heap.counting():
+            kept.append([np.zeros(1000 + number) for number in range(50)])
+        del heap
+        gc.collect()
+    del kept[::2]
+    assert sum(array.sum() for arrays in kept for array in arrays) == 0
 
 
 @pytest.fixture(scope="module")
