@@ -50,6 +50,8 @@ import { Trouble, asTrouble } from "./trouble.js";
 /** @typedef {{onSnapshot: (snapshot: Snapshot) => void, onLost: (trouble: Trouble) => void}} Listener */
 
 const POLL_MS = 1000;
+/** Until the first picture, which somebody waits for. */
+const FIRST_POLL_MS = 200;
 const STALL_MS = 2500;
 const MISSED_POLLS = 3;
 const HISTORY = 3600;
@@ -198,7 +200,8 @@ export class LiveSession {
         return;
       }
     }
-    const timer = setTimeout(() => this.#poll(), POLL_MS);
+    const wait = this.report === null || this.report.state === "waiting" ? FIRST_POLL_MS : POLL_MS;
+    const timer = setTimeout(() => this.#poll(), wait);
     signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   }
 
