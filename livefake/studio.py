@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from livefake.clock import Clock, Wall, seconds, wall
+from livefake.clock import Clock, Nanos, Wall, monotonic, seconds, wall
 from livefake.compose.others import Others
 from livefake.engine.base import Engine
 from livefake.engine.factory import SwapFiles, engines, open_swap_engine
@@ -27,6 +27,7 @@ from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.frame import Bytes, Drop, Frame
 from livefake.media.performers import performers
+from livefake.networks import SIDES, Networks, open_swap
 from livefake.rig import Outfit, Rig
 from livefake.swap.base import Swapper
 from livefake.swap.community.dfm import DfmSwapper, read_dfm
@@ -50,9 +51,8 @@ from livefake.trust.watermark import Payload
 __all__ = ["Studio"]
 
 
-_SIDES: Final = (256, 192, 128)
-"""Of the swap network's crop, pixels: the rungs of the quality ladder."""
 _RUNS: Final = 5
+_TIMED: Final = 3
 
 
 class Studio:
@@ -67,6 +67,8 @@ class Studio:
         grants: the book of grants; without one no real person's persona can be worn.
         time_of_day: the wall clock, by which grants begin and end.
         describe: opens what tells people apart; None for a network in this process, which stands still meanwhile.
+        clock: measures how fast the networks run here.
+        networks: of the weights, where somebody has begun to open them.
 
     Raises:
         LivefakeError: something is missing or damaged.
@@ -83,6 +85,8 @@ class Studio:
         grants: GrantBook | None = None,
         time_of_day: Wall = wall,
         describe: Describe | None = None,
+        clock: Clock = monotonic,
+        networks: Networks | None = None,
     ) -> None:
         import cv2
 
@@ -95,10 +99,12 @@ class Studio:
         self._time_of_day = time_of_day
         self._issuer = issuer
         self._triangles = read_triangles(models / "mesh" / "triangles.npy")
-        self._detector: Engine = engines(cache, exact=False).load(weights.path("face-detector"))
-        self._landmarks: Engine = engines(cache, exact=True).load(weights.path("face-mesh"))
+        self._networks = networks or Networks(weights, cache)
+        self._detector, self._landmarks = self._networks.detector, self._networks.landmarks
         self._swappers: dict[str, MeshSwapper] = {}
         self._rungs: dict[str, dict[int, Engine]] = {}
+        self._speeds: dict[int, Nanos] = {}
+        self._clock = clock
         self._weights = weights
         self._cache = cache
         self._brought: dict[str, Engine] = {}
@@ -151,7 +157,7 @@ class Studio:
         swapper = self._swapper(card)
         engines = self._refiners(card) if refine and card.model is None else {}
         self._prober.check(card, lambda: self._rehearsed(card))
-        return Outfit(swapper, gate, engines)
+        return Outfit(swapper, gate, engines, self._speeds)
 
     def prepare(self, enough: Callable[[], bool]) -> None:
         """Do for every persona what its first wearing would wait for; one that may not be worn is passed over.
@@ -199,7 +205,7 @@ class Studio:
         """A persona for trying it on."""
         if card.model is not None:
             return self._swapper(card), None
-        return self._swapper(card), Finisher(self._refiners(card)[_SIDES[0]].sibling())
+        return self._swapper(card), Finisher(self._refiners(card)[SIDES[0]].sibling())
 
     def probe(self, card: PersonaCard) -> Verdict | None:
         """Compare the face that comes out of a pack with the grants, wherever the pack lies; see ``Prober.check``."""
@@ -254,19 +260,26 @@ class Studio:
         key = "" if card is None or own is None else _key(card)
         with self._lock:
             if key not in self._rungs:
-                gpu = find_gpu()
                 if own is None:
-                    half = None if gpu is None else self._weights.path("refine")
-                    files = SwapFiles(half, self._weights.path("refine-int8"))
+                    rungs = dict(self._networks.swap)
                 else:
-                    files = SwapFiles(None if gpu is None else own[0], own[1])
-                rungs: dict[int, Engine] = {}
-                for side in _SIDES:
-                    shapes = {"planes": (1, CHANNELS, side, side)}
-                    choice = open_swap_engine(files, shapes=shapes, cache=self._cache, gpu=gpu, exact=False)
-                    rungs[side] = choice.engine
+                    files = SwapFiles(None if find_gpu() is None else own[0], own[1])
+                    rungs = {side: open_swap(files, side, self._cache) for side in SIDES}
+                for side, engine in rungs.items():
+                    # All of them are built alike, so what one takes holds for the others.
+                    if side not in self._speeds:
+                        self._speeds[side] = self._time(Finisher(engine.sibling()))
                 self._rungs[key] = rungs
             return self._rungs[key]
+
+    def _time(self, net: Finisher) -> Nanos:
+        """What one run of a swap network takes here; the least of a few, because others may be at work."""
+        planes, took = np.zeros((CHANNELS, net.size, net.size), np.uint8), []
+        for _ in range(_TIMED):
+            start = self._clock()
+            net(planes)
+            took.append(self._clock() - start)
+        return min(took)
 
     def _gate(self, card: PersonaCard, output: Output) -> ConsentGate:
         """Check a real person's pack and grant now, and have the grant checked from then on."""
@@ -352,8 +365,7 @@ class Studio:
         frame = Frame(np.full((540, 640), 128, np.uint8), 0, 0)
         detector(frame)
         landmarks(frame, np.eye(2, 3, dtype=np.float32))
-        for side, engine in self._refiners().items():
-            Finisher(engine)(np.zeros((CHANNELS, side, side), np.uint8))
+        self._refiners()
 
 
 def _key(card: PersonaCard) -> str:

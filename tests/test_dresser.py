@@ -60,6 +60,9 @@ def test_it_goes_on_after_a_failure(wardrobe: Wardrobe, tmp_path: Path, caplog: 
     wardrobe.wait(1)
     (tmp_path / "grants").mkdir()
     wardrobe.wait(2)
+    # Once it begins anew, the failure before has been written down.
+    (tmp_path / "personas").mkdir()
+    wardrobe.wait(3)
     assert "takes longer" in caplog.text
 
 

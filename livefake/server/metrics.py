@@ -51,6 +51,16 @@ class RoomsCollector(Collector):
             "Most frames that ever waited in one place, in the fullest open session.",
             max((report.queue_depth for report in reports), default=0),
         )
+        yield GaugeMetricFamily(
+            "livefake_quality_steps_down",
+            "Steps of quality below the best, in the open session that is furthest down.",
+            max((report.steps_down for report in reports), default=0),
+        )
+        yield GaugeMetricFamily(
+            "livefake_quality_moves",
+            "Changes of quality since it began, in the open session that has had most.",
+            max((report.moves for report in reports), default=0),
+        )
         frames = CounterMetricFamily(
             "livefake_frames",
             "Frames since the start, by outcome; 'arrived' counts all that came in.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import av
 from aiortc import MediaStreamTrack
@@ -30,18 +31,22 @@ class CameraSource:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._newest: AsyncMailbox[tuple[av.VideoFrame, Nanos]] = AsyncMailbox()
+        self._newest: AsyncMailbox[tuple[av.VideoFrame, Nanos, Nanos | None]] = AsyncMailbox()
 
     @property
-    def mailbox(self) -> AsyncMailbox[tuple[av.VideoFrame, Nanos]]:
+    def mailbox(self) -> AsyncMailbox[tuple[av.VideoFrame, Nanos, Nanos | None]]:
         """Where the newest picture waits; its counters tell what was dropped."""
         return self._newest
 
-    def arrive(self, picture: av.VideoFrame) -> Nanos:
-        """Stamp a decoded picture and let it wait; one that waited before is dropped. Returns the stamp."""
+    def arrive(self, picture: av.VideoFrame, taken: Callable[[Nanos], Nanos] | None = None) -> None:
+        """Stamp a decoded picture and let it wait; one that waited before is dropped.
+
+        Args:
+            picture: as it came.
+            taken: tells, by its arrival, when it was taken; without it nobody knows.
+        """
         now = self._clock()
-        self._newest.put((picture, now))
-        return now
+        self._newest.put((picture, now, None if taken is None else taken(now)))
 
     def __aiter__(self) -> AsyncIterator[Frame]:
         return self
@@ -70,12 +75,13 @@ class Giver(Connection):
         clock: stamps arrivals.
         bitrate: what the video aims for.
         ice: how the path is found.
+        lag: see ``LipSync``.
     """
 
-    def __init__(self, name: str, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None) -> None:
+    def __init__(self, name: str, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None, lag: Nanos = 0) -> None:
         super().__init__(name, bitrate=bitrate, ice=ice)
         self._source = CameraSource(clock)
-        self._sync = LipSync()
+        self._sync = LipSync(lag=lag)
         self._microphone = Microphone(clock, self._sync)
         self._pumps: list[asyncio.Task[None]] = []
         self._connection.on("track", self._receive)
@@ -111,7 +117,7 @@ class Giver(Connection):
                 while True:
                     picture = await track.recv()
                     if isinstance(picture, av.VideoFrame):
-                        self._sync.picture(receiver.stamp(picture.pts or 0), self._source.arrive(picture))
+                        self._source.arrive(picture, partial(self._sync.picture, receiver.stamp(picture.pts or 0)))
         finally:
             self._stream_ended()
 

@@ -10,6 +10,7 @@ What is mended, and the class that does it (the coders stand in ``coders.py``, t
     H264Decoder          may hold pictures back to reorder them                     LowDelayH264Decoder
     JitterBuffer         sound waits for four packets more than it needs            SoundJitterBuffer
     RTCRtpSender         a shared encode never hears of a key frame that is missing FeedSender
+    RTCRtpSender         its reports say when things are sent, not when taken       ReportingSender
     aioice consent       a vanished browser is noticed after half a minute          install
     aioice Connection    a check that came too early is repeated after 0.5 s        PromptConnection
 
@@ -29,7 +30,7 @@ import aioice.ice
 import aiortc
 import av
 from aioice.stun import Transaction
-from aiortc import RTCPeerConnection, codecs, rtcicetransport, rtcpeerconnection
+from aiortc import RTCPeerConnection, RTCRtpSender, codecs, rtcicetransport, rtcpeerconnection
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver, TimestampMapper
@@ -41,6 +42,7 @@ from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.checks import PRIVATE, PromptConnection
 from livefake.media.webrtc.coders import LowDelayH264Decoder, LowDelayH264Encoder, LowDelayVp8Encoder
 from livefake.media.webrtc.feed_track import FeedSender
+from livefake.media.webrtc.reports import SENDING
 from livefake.media.webrtc.sound_buffer import SoundJitterBuffer
 
 __all__ = [
@@ -116,6 +118,8 @@ def _check_internals() -> None:
     names = ("codecs", "decoder_error", "decoder_queue", "jitter_buffer", "timestamp_mapper")
     private = {f"_RTCRtpReceiver__{name}" for name in names}
     missing = sorted(private - set(RTCRtpReceiver.__init__.__code__.co_names))
+    sending = {f"_RTCRtpSender__{name}" for name in SENDING}
+    missing += sorted(sending - set(RTCRtpSender.__init__.__code__.co_names))
     if "_query_consent_task" not in aioice.Connection.__init__.__code__.co_names:
         missing.append("_query_consent_task")
     missing += sorted({f"_Transaction{name}" for name in PRIVATE} - set(Transaction.__init__.__code__.co_names))

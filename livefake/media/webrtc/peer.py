@@ -9,13 +9,15 @@ from __future__ import annotations
 from aiortc import RTCRtpSender
 from aiortc.sdp import SessionDescription
 
-from livefake.clock import Clock
+from livefake.clock import Clock, wall
 from livefake.media.encode.coder import Format
 from livefake.media.encode.feed import Feed
 from livefake.media.encode.hub import Broadcast
 from livefake.media.ice import Ice
 from livefake.media.sound.bus import SoundBus
+from livefake.media.sound.lipsync import OPUS_LOOK_AHEAD
 from livefake.media.sound.track import SoundTrack
+from livefake.media.stamped import MediaClock
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
 from livefake.media.webrtc.feed_track import FeedTrack
@@ -36,7 +38,7 @@ class PerformerPeer(Giver):
     """
 
     def __init__(self, *, clock: Clock, bitrate: Bitrate, ice: Ice | None = None) -> None:
-        super().__init__("browser", clock=clock, bitrate=bitrate, ice=ice)
+        super().__init__("browser", clock=clock, bitrate=bitrate, ice=ice, lag=OPUS_LOOK_AHEAD)
         self._track = SealedTrack(clock)
         self._sink = TrackSink("browser", self._track)
 
@@ -81,6 +83,7 @@ class ViewerPeer(Connection):
         self._broadcast = broadcast
         self._sound = sound
         self._clock = clock
+        self._times = MediaClock.begin(clock, wall)
         self._feed: Feed | None = None
         self._voice: SoundTrack | None = None
 
@@ -92,12 +95,14 @@ class ViewerPeer(Connection):
             if part.kind == "video":
                 self._send_pictures(format)
             elif self._sound.present and part.direction in ("recvonly", "sendrecv"):
-                self._voice = SoundTrack(self._sound.tap("viewer"), lambda: self._broadcast.delay(format), self._clock)
+                self._voice = SoundTrack(
+                    self._sound.tap("viewer"), lambda: self._broadcast.delay(format), self._times, self._clock
+                )
                 self._connection.addTransceiver(self._voice, "sendonly")
 
     def _send_pictures(self, format: Format) -> None:
         self._feed = self._broadcast.feed(format, "viewer")
-        transceiver = self._connection.addTransceiver(FeedTrack(self._feed), "sendonly")
+        transceiver = self._connection.addTransceiver(FeedTrack(self._feed, self._times), "sendonly")
         kinds = {f"video/{format}".lower(), "video/rtx"}
         codecs = preferred(RTCRtpSender.getCapabilities("video").codecs)
         transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() in kinds])
