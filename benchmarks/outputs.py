@@ -17,7 +17,7 @@ import re
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,12 +111,11 @@ def _turn(page: Page, server: Server, session: str, seconds: float) -> dict[str,
     """Measure for a while; whoever takes part is there already."""
     page.wait_for_timeout(_SETTLE * 1000)
     page.evaluate(_AFRESH)
-    before, cpu, busy = _report(page, session), server.cpu_seconds(), _processor()
+    before, cpu, used = _report(page, session), server.cpu_seconds(), _used()
     page.wait_for_timeout(seconds * 1000)
     bench = page.evaluate(_TAKE)
-    after, cpu_after, busy_after = _report(page, session), server.cpu_seconds(), _processor()
+    after, cpu_after, used_after = _report(page, session), server.cpu_seconds(), _used()
     arrived = after["frames"]["arrived"] - before["frames"]["arrived"]
-    worked, total = (then - now for now, then in zip(busy, busy_after, strict=True))
     return {
         "delay_ms": {name: float(np.percentile(bench["delays"], share)) for name, share in _SHARES.items()},
         "shown_fps": bench["shown"] / bench["seconds"],
@@ -127,12 +126,12 @@ def _turn(page: Page, server: Server, session: str, seconds: float) -> dict[str,
         "recording": (after["recording"] or {}).get("phase", ""),
         "queue_depth": after["queue_depth"],
         "quality": after["quality"],
-        "machine_busy": worked / total,
+        "cores_used": (used_after - used) / bench["seconds"],
     }
 
 
 def _medians(turns: list[dict[str, Any]]) -> dict[str, Any]:
-    plain = ("shown_fps", "arrived_fps", "server_cpu_ms_a_frame", "machine_busy")
+    plain = ("shown_fps", "arrived_fps", "server_cpu_ms_a_frame", "cores_used")
     found: dict[str, Any] = {name: round(float(np.median([turn[name] for turn in turns])), 2) for name in plain}
     found["delay_ms"] = {
         name: round(float(np.median([turn["delay_ms"][name] for turn in turns])), 1) for name in _SHARES
@@ -178,10 +177,21 @@ def _metric(server: Server, name: str) -> int:
     return int(float(found[1])) if found else -1
 
 
-def _processor() -> tuple[int, int]:
-    """Time that all cores worked, and all time there was, since the machine started (proc(5), /proc/stat)."""
-    fields = [int(part) for part in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return sum(fields) - fields[3] - fields[4], sum(fields)
+def _used() -> float:
+    """Processor time that this program and all that it started have used, seconds (proc(5), fields utime and stime)."""
+    parents: dict[int, int] = {}
+    used: dict[int, float] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        # A process may end between being listed and being read.
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            pid = int(path.parent.name)
+            parents[pid] = int(fields[1])
+            used[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    ours = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    return sum(used.get(pid, 0.0) for pid in ours)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["Dresser"]
 
 _EVERY: Final = 2.0
-_POLITE: Final = 10
+_POLITE: Final = 5
 """How far a session's work goes before this thread's (nice(2)); what it starts inherits that."""
 
 _LOG: Final = logging.getLogger(__name__)

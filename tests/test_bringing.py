@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,22 @@ def test_a_persona_that_was_prepared_is_worn_without_being_tried_on_again(
     # A grant more, and nobody has to be tried on for it.
     enter(book, seed=2)
     assert people.outfit("zoe").grant == grant.id
+
+
+def test_one_that_is_being_tried_on_holds_up_no_other(
+    people: Studio, book: GrantBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(book, seed=2)
+    [busy] = [card for card in people.personas if card.id == "kofi"]
+    with people._prober._alone(busy):
+        worn = threading.Thread(target=people.outfit, args=("amparo",))
+        same = threading.Thread(target=people.outfit, args=("kofi",))
+        worn.start()
+        same.start()
+        worn.join(60)
+        assert (worn.is_alive(), same.is_alive()) == (False, True)
+    same.join(60)
+    assert not same.is_alive()
 
 
 def test_nothing_is_kept_of_a_persona_that_is_gone(people: Studio, book: GrantBook, packs: Path) -> None:

@@ -41,16 +41,20 @@ class Here:
 
     def __init__(self) -> None:
         self._net: IdentityNet | None = None
+        self._lock = threading.Lock()
 
     @contextmanager
     def __call__(self) -> Iterator[Describer]:
-        """The network, opened at the first use and kept."""
-        self._net = self._net or IdentityNet()
-        yield self._net
+        """The network, opened at the first use and kept; for one thread at a time."""
+        with self._lock:
+            self._net = self._net or IdentityNet()
+            yield self._net
 
 
 class Prober:
-    """Says whether a persona may be worn by whose face it shows. Any thread may ask; one is served at a time.
+    """Says whether a persona may be worn by whose face it shows.
+
+    Any thread may ask; one persona is tried on by one thread at a time.
 
     Args:
         book: gives the grants; None where there are none, and so nobody to compare with.
@@ -76,6 +80,7 @@ class Prober:
         self._describe = describe
         self._sights: dict[str, Sight] = {}
         self._lock = threading.Lock()
+        self._looking: dict[str, threading.Lock] = {}
 
     def check(self, card: PersonaCard, dress: Dress) -> Verdict | None:
         """Compare the faces that come out of a persona with every grant that was not revoked.
@@ -102,7 +107,7 @@ class Prober:
         digests = {id: digest for id, (_, digest) in faces.items()}
         if (verdict := store.find(card.content, card.grant, digests)) is not None:
             return verdict
-        with self._lock:
+        with self._alone(card):
             sight = self._sight(card, dress, store if known else None)
         if sight is None:
             return None
@@ -130,11 +135,19 @@ class Prober:
         Raises:
             ConsentError: nobody can tell.
         """
-        with self._lock:
+        with self._alone(card):
             sight = self._sight(card, dress, None)
         if sight is None:
             raise ConsentError(f"Nobody can tell whose face {card.title} is.")
         return sight
+
+    @contextmanager
+    def _alone(self, card: PersonaCard) -> Iterator[None]:
+        """Whoever wants the same persona waits, and then finds what came out; another one is not held up by it."""
+        with self._lock:
+            lock = self._looking.setdefault(card.content, threading.Lock())
+        with lock:
+            yield
 
     def _sight(self, card: PersonaCard, dress: Dress, store: VerdictStore | None) -> Sight | None:
         """What comes out; ``store`` is that of a persona that comes with livefake, None for any other."""
@@ -157,9 +170,10 @@ class Prober:
             if store is not None:
                 store.keep_faces(sight, card.content)
         # Numbers of a face stay in memory, and not of more faces than a person switches between.
-        if len(self._sights) >= _REMEMBERED:
-            self._sights.pop(next(iter(self._sights)))
-        self._sights[card.content] = sight
+        with self._lock:
+            if len(self._sights) >= _REMEMBERED:
+                self._sights.pop(next(iter(self._sights)))
+            self._sights[card.content] = sight
         return sight
 
     def _tried_on(self, card: PersonaCard, dress: Dress, identity: Describer) -> Sight:
