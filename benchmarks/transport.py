@@ -33,7 +33,7 @@ from livefake.media.webrtc.peer import PerformerPeer
 from livefake.resources import models_folder
 from livefake.trust.seal import Seal
 
-__all__ = ["measure"]
+__all__ = ["Camera", "clip", "measure"]
 
 _SIZES: Final = {"1080p": (1920, 1080), "720p": (1280, 720), "360p": (640, 360)}
 _SETTLE: Final = 3.0
@@ -41,8 +41,13 @@ _CLIP: Final = 90
 _FACE: Final = Face(Box(0, 0, 8, 8), np.zeros((468, 3), np.float32), score=1.0, presence=1.0, track=1, performer=True)
 
 
-class _Camera(MediaStreamTrack):
-    """The clip, there and back again, at a steady rate."""
+class Camera(MediaStreamTrack):
+    """A clip, there and back again, at a steady rate.
+
+    Args:
+        reel: its pictures, (height * 3 // 2, width) uint8 each.
+        fps: pictures a second.
+    """
 
     kind = "video"
 
@@ -56,12 +61,15 @@ class _Camera(MediaStreamTrack):
     async def recv(self) -> av.VideoFrame:
         due = self._begun + self._count / self._fps
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        place = self._count % (2 * len(self._reel))
-        planes = self._reel[place if place < len(self._reel) else 2 * len(self._reel) - 1 - place]
-        picture = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+        picture = av.VideoFrame.from_numpy_buffer(self.next_planes(), format="yuv420p")
         picture.pts, picture.time_base = round(self._count * 90_000 / self._fps), VIDEO_TIME_BASE
         self._count += 1
         return picture
+
+    def next_planes(self) -> Bytes:
+        """The picture that is due, (height * 3 // 2, width) uint8."""
+        place = self._count % (2 * len(self._reel))
+        return self._reel[place if place < len(self._reel) else 2 * len(self._reel) - 1 - place]
 
 
 def _client(pipe: Connection, size: tuple[int, int], fps: float, seconds: float) -> None:
@@ -71,9 +79,9 @@ def _client(pipe: Connection, size: tuple[int, int], fps: float, seconds: float)
 
 async def _call(pipe: Connection, size: tuple[int, int], fps: float, seconds: float) -> list[float]:
     install(Bitrate())
-    reel = await asyncio.to_thread(_clip, size)
+    reel = await asyncio.to_thread(clip, size)
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    camera, pumps, shown = _Camera(reel, fps), [], []
+    camera, pumps, shown = Camera(reel, fps), [], []
 
     async def look(track: MediaStreamTrack) -> None:
         try:
@@ -95,7 +103,8 @@ async def _call(pipe: Connection, size: tuple[int, int], fps: float, seconds: fl
     return shown
 
 
-def _clip(size: tuple[int, int]) -> list[Bytes]:
+def clip(size: tuple[int, int]) -> list[Bytes]:
+    """The beginning of the built-in clip at another size."""
     reel: list[Bytes] = []
     with av.open(str(models_folder() / "demo" / "performer.mp4")) as container:
         for picture in container.decode(video=0):

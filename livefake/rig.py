@@ -168,7 +168,7 @@ class Rig:
         """What the swap runs with, in words."""
         warp, rung = self._swap.swapper.name, self._refine.rung
         swap = f"{warp} alone" if rung == OFF else f"{warp} and network at {rung} pixels"
-        return ", ".join((swap, *self._quality.step.words))
+        return ", ".join((swap, *self._quality.ladder.words))
 
     @property
     def steps_down(self) -> int:

@@ -134,12 +134,11 @@ def test_another_network_goes_on_at_the_same_step() -> None:
 
 
 def test_what_is_given_up_is_told_in_words() -> None:
-    assert Step(256).words == ()
-    assert Step(0, 16, 360, 2).words == (
-        "faces searched for in every 16th frame",
-        "at most 360 lines",
-        "every second frame",
-    )
+    ladder = Ladder(NETWORKS)
+    run(ladder, Machine(), 2)
+    assert not ladder.words
+    run(ladder, Machine(slow=lambda now: 6.0), 10, start=nanos(3_000))
+    assert ", ".join(ladder.words) == "faces searched for in every 16th frame, at most 360 lines, every second frame"
 
 
 def steadily(slow: float) -> Callable[[Nanos], float]:
@@ -220,11 +219,38 @@ def test_whatever_frames_take_the_step_is_one_of_the_steps(frames: list[tuple[in
         assert ladder.step in ladder.steps
 
 
-@pytest.mark.parametrize("interval", [nanos(16.6), nanos(33.3), nanos(66.6)])
-def test_the_source_sets_the_time_there_is(interval: Nanos) -> None:
-    ladder, now = Ladder(NETWORKS), 0
-    for _ in range(300):
-        took, network = Machine().takes(ladder.step, now)
-        now += max(interval, took)
+def at_rate(ladder: Ladder, machine: Machine, interval: Nanos, seconds: float, *, start: Nanos = 0) -> Nanos:
+    now = start
+    while now < start + nanos(seconds * 1000):
+        took, network = machine.takes(ladder.step, now)
+        now += max(interval * ladder.every, took)
         ladder.see(took, network, interval, now)
-    assert ladder.step == (Step(0) if interval == nanos(16.6) else Step(256))
+    return now
+
+
+@pytest.mark.parametrize(
+    ("interval", "rest", "step", "every"),
+    [
+        (nanos(66.6), 12.0, Step(256), 1),
+        (nanos(33.3), 12.0, Step(256), 1),
+        (nanos(16.6), 2.0, Step(256), 1),
+        (nanos(16.6), 12.0, Step(256), 2),
+        (nanos(16.6), 25.0, Step(0), 2),
+    ],
+)
+def test_a_fast_source_gives_up_frames_before_quality(interval: Nanos, rest: float, step: Step, every: int) -> None:
+    ladder = Ladder(NETWORKS)
+    at_rate(ladder, Machine(rest), interval, 20)
+    assert (ladder.step, ladder.every) == (step, every)
+
+
+def test_all_frames_of_a_fast_source_come_back_when_there_is_room() -> None:
+    ladder = Ladder(NETWORKS)
+    now = at_rate(ladder, Machine(12), nanos(16.6), 10)
+    assert ladder.every == 2
+    now = at_rate(ladder, Machine(2), nanos(16.6), 30, start=now)
+    assert (ladder.step, ladder.every) == (Step(256), 1)
+    now = at_rate(ladder, Machine(12), nanos(16.6), 10, start=now)
+    assert ladder.every == 2
+    at_rate(ladder, Machine(12), nanos(33.3), 10, start=now)
+    assert (ladder.step, ladder.every) == (Step(256), 1)

@@ -33,6 +33,10 @@ BACK: Final[Nanos] = nanos(10_000)
 """A step that was too much is not tried again sooner than this; each time, twice as long."""
 _LONGEST: Final[Nanos] = nanos(300_000)
 _HELD: Final[Nanos] = nanos(60_000)
+_FAST: Final[Nanos] = nanos(22)
+"""A source with less than this between two frames has some to spare: half of them go before any quality does."""
+_STRIDE: Final = -1
+"""Where the strikes of taking all frames of a fast source are counted."""
 _AROUND: Final = 0.25
 """What a frame's crops and masks around the network are guessed to take, as a share of all other work."""
 _SEARCH: Final = (8, 16)
@@ -59,14 +63,12 @@ class Step:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What is given up below the network, in words; empty where nothing is."""
+        """What each frame lacks below the network, in words; empty where it lacks nothing."""
         words = []
         if self.search > _SEARCH[0]:
             words.append(f"faces searched for in every {self.search}th frame")
         if self.lines:
             words.append(f"at most {self.lines} lines")
-        if self.every > 1:
-            words.append("every second frame")
         return tuple(words)
 
 
@@ -112,6 +114,7 @@ class Ladder:
         self._strikes: dict[int, int] = {}
         self._barred: dict[int, Nanos] = {}
         self._quickest: float | None = None
+        self._stride = 1
         self.moves = 0
 
     @property
@@ -128,6 +131,17 @@ class Ladder:
     def place(self) -> int:
         """How many steps the one in force is below the best."""
         return self._place
+
+    @property
+    def every(self) -> int:
+        """One in so many of the source's frames is worked on."""
+        return self.step.every * self._stride
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is given up below the network, in words; empty where nothing is."""
+        every = {1: (), 2: ("every second frame",)}.get(self.every, ("every fourth frame",))
+        return (*self.step.words, *every)
 
     @property
     def _plain(self) -> int:
@@ -168,7 +182,10 @@ class Ladder:
             self._moved = now
         if now - self._moved < (0 if self._finding else _SETTLE):
             return False
-        most = round(_CLIP * interval * self.step.every)
+        if interval >= _FAST and self._stride > 1:
+            self._stride = 1
+            return self._move(self._place, now)
+        most = round(_CLIP * interval * self.every)
         self._took.append((min(took, most), min(network, took, most)))
         if self._finding:
             return self._find(interval, now)
@@ -182,39 +199,56 @@ class Ladder:
         self._finding = False
         for _ in range(_COLD):
             self._took.popleft()
+        if interval < _FAST and self._expected(0) > _ROOM * interval:
+            self._stride = 2
         for place in range(self._place):
             if self._expected(place) <= _ROOM * self._time(place, interval):
                 return self._move(place, now)
-        self._roomy = None
-        return False
+        return self._stride > 1 and self._move(self._place, now)
 
     def _too_much(self, interval: Nanos) -> bool:
-        if len(self._took) < _FEW or self._place + 1 == len(self._steps):
+        last = self._place + 1 == len(self._steps) and not self._spare(interval)
+        if len(self._took) < _FEW or last:
             return False
         times, full = [took for took, _ in self._took], _FULL * self._time(self._place, interval)
         overruns = sum(took > full for took in times)
         return fmean(times) > full and (median(times) > full or overruns >= _OVERRUNS)
 
     def _fall(self, interval: Nanos, now: Nanos) -> bool:
+        spare = self._spare(interval)
+        which = _STRIDE if spare else self._place
         held = 0 if self._moved is None else now - self._moved
-        strikes = 1 if held >= _HELD else self._strikes.get(self._place, 0) + 1
-        self._strikes[self._place] = strikes
-        self._barred[self._place] = now + min(BACK << min(strikes - 1, 16), _LONGEST)
+        strikes = 1 if held >= _HELD else self._strikes.get(which, 0) + 1
+        self._strikes[which] = strikes
+        self._barred[which] = now + min(BACK << min(strikes - 1, 16), _LONGEST)
+        if spare:
+            self._stride = 2
+            return self._move(self._place, now)
         lower = range(self._place + 1, len(self._steps))
         fitting = (place for place in lower if self._expected(place) <= _ROOM * self._time(place, interval))
         return self._move(next(fitting, lower[-1]), now)
 
     def _climb(self, interval: Nanos, now: Nanos) -> bool:
         above = self._place - 1
-        if above < 0 or len(self._took) < _WINDOW or now < self._barred.get(above, now):
+        if len(self._took) < _WINDOW or (above < 0 and self._stride == 1) or now < self._barred.get(above, now):
             return False
-        if self._expected(above) > _ROOM * self._time(above, interval):
+        # Below the first step there is only one way up: all frames of a fast source, at what is the best already.
+        needs = fmean(took for took, _ in self._took) if above < 0 else self._expected(above)
+        if needs > _ROOM * (interval if above < 0 else self._time(above, interval)):
             self._roomy = None
             return False
         if self._roomy is None:
             self._roomy = now
         settled = self._moved is None or now - self._moved >= CALM
-        return settled and now - self._roomy >= CALM // 2 and self._move(above, now)
+        if not settled or now - self._roomy < CALM // 2:
+            return False
+        if above < 0:
+            self._stride = 1
+        return self._move(max(0, above), now)
+
+    def _spare(self, interval: Nanos) -> bool:
+        """Whether frames can be left out before quality is."""
+        return interval < _FAST and self._stride == 1
 
     def _expected(self, place: int) -> float:
         """What a frame would take at another step, from what it takes at this one."""
@@ -234,7 +268,7 @@ class Ladder:
 
     def _time(self, place: int, interval: Nanos) -> float:
         """What there is for one frame at a step."""
-        return float(interval * self._steps[place].every)
+        return float(interval * self._steps[place].every * self._stride)
 
     def _move(self, place: int, now: Nanos) -> bool:
         self._place = place

@@ -62,7 +62,7 @@ class Quality:
             self.ladder.change(networks)
             self._renew()
         self._came += 1
-        taken = self._came % self.step.every == 0
+        taken = self._came % self.ladder.every == 0
         self.skipped += not taken
         return taken
 

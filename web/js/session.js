@@ -50,7 +50,7 @@ import { Trouble, asTrouble } from "./trouble.js";
 /** @typedef {{onSnapshot: (snapshot: Snapshot) => void, onLost: (trouble: Trouble) => void}} Listener */
 
 const POLL_MS = 1000;
-/** After a connection was made anew, until its pictures are live. */
+/** While somebody waits for the first picture, of a session or of a connection that was made anew. */
 const HURRIED_POLL_MS = 100;
 const HURRY_MS = 5000;
 const STALL_MS = 2500;
@@ -213,8 +213,9 @@ export class LiveSession {
   }
 
   #pollLater() {
+    const awaited = this.report === null || this.report.state === "waiting" || performance.now() < this.hurry;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#poll(), performance.now() < this.hurry ? HURRIED_POLL_MS : POLL_MS);
+    this.timer = setTimeout(() => this.#poll(), awaited ? HURRIED_POLL_MS : POLL_MS);
   }
 
   /**
