@@ -70,7 +70,7 @@ class Span:
         sent: frames.
         delays_ms: from a frame's being sent to its coming back decoded, of those that came.
         gaps_ms: between one fresh picture and the next: its jitter is what the eye sees.
-        report: of the session itself at the end.
+        report: of the session itself at the end; empty when it has ended.
     """
 
     sent: int
@@ -154,9 +154,10 @@ class Client:
         await self._connection.setRemoteDescription(RTCSessionDescription(opened["sdp"], "answer"))
 
     async def report(self) -> dict[str, Any]:
-        """What the session says of itself."""
-        answer: dict[str, Any] = (await self._web.get(f"/api/sessions/{self._id}")).json()
-        return answer
+        """What the session says of itself; nothing when it has ended."""
+        answer = await self._web.get(f"/api/sessions/{self._id}")
+        said: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
+        return said
 
     async def live(self) -> None:
         """Wait until it shows swapped pictures.
@@ -165,7 +166,7 @@ class Client:
             TimeoutError: it does not.
         """
         async with asyncio.timeout(_LIVE_WITHIN):
-            while not self._seen or (await self.report())["state"] != "live":  # noqa: ASYNC110 - asked over HTTP
+            while not self._seen or (await self.report()).get("state") != "live":  # noqa: ASYNC110 - asked over HTTP
                 await asyncio.sleep(0.1)
 
     def span(self, begun: float, ended: float, report: dict[str, Any]) -> Span:

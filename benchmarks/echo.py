@@ -20,6 +20,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from benchmarks.browser import read_stamp, stamp
+from benchmarks.named import name_threads
 from livefake.clock import monotonic
 from livefake.frame import Bytes, Frame
 from livefake.media.webrtc.bitrate import Bitrate
@@ -138,6 +139,7 @@ def build() -> FastAPI:
 
 def main() -> None:
     """Serve on a free port of this computer, print the address, end at Ctrl-C."""
+    name_threads()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config: dict[str, Any] = {"log_level": "error", "access_log": False, "timeout_graceful_shutdown": 1}
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)

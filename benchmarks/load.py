@@ -107,7 +107,7 @@ def measure(server: Server, kind: str, count: int, seconds: float) -> dict[str, 
         "client_cores": line["client_cores"],
         "resident_mib": memory,
         "threads": {name: used for name, used in threads.items() if used > 0},
-        "quality": [span["report"]["quality"] for span in spans],
+        "quality": [span["report"].get("quality", "ended") for span in spans],
         "spans": spans,
     }
 

@@ -14,6 +14,8 @@ from typing import Final
 
 from livefake.cli.main import main
 
+__all__ = ["name_threads"]
+
 _PR_SET_NAME: Final = 15
 """prctl(2): name of the calling thread, at most 15 bytes."""
 
@@ -28,7 +30,12 @@ def _named(begin: Callable[[threading.Thread], None]) -> Callable[[threading.Thr
     return run
 
 
-if __name__ == "__main__":
+def name_threads() -> None:
+    """Let every thread that begins from now on take its name to the system; on Linux only."""
     if sys.platform == "linux":
         threading.Thread.run = _named(threading.Thread.run)  # type: ignore[method-assign, assignment]
+
+
+if __name__ == "__main__":
+    name_threads()
     main()

@@ -76,7 +76,7 @@ def _mean(result: Result, name: str) -> float:
 
 
 def cost_by_size(results: Sequence[Result]) -> str:
-    """What a frame takes against the network's size, for one face and for two."""
+    """What processor time a frame takes against the network's size, for one face and for two."""
     counts = sorted({result["setting"]["faces"] for result in results})
 
     def act(panels: list[Axes]) -> None:
@@ -86,7 +86,7 @@ def cost_by_size(results: Sequence[Result]) -> str:
             heights, faces = sorted({size[0] for size in sizes}), sorted({size[1] for size in sizes})
             for lines, face in sizes:
                 line = sorted(
-                    (result["setting"]["network"], result["costs"]["frame"]["p50_ms"])
+                    (result["setting"]["network"], result["costs"]["frame"]["cpu_p50_ms"])
                     for result in those
                     if (result["setting"]["lines"], result["setting"]["face"]) == (lines, face)
                 )
@@ -99,14 +99,14 @@ def cost_by_size(results: Sequence[Result]) -> str:
                 )
             axes.set_title("One face" if count == 1 else "Two faces")
             axes.set_xticks([0, 128, 192, 256], ["mesh", "128", "192", "256"])
-            axes.set(xlabel="side of the network's crop, pixels", ylabel="ms a frame, median", ylim=(0, None))
+            axes.set(xlabel="side of the network's crop, pixels", ylabel="processor ms a frame", ylim=(0, None))
         panels[0].legend(fontsize=8.5)
 
     return draw(act, "Milliseconds a frame against the size of the network", size=(9, 3.6), panels=len(counts))
 
 
 def cost_by_face(results: Sequence[Result]) -> str:
-    """What a frame takes against the height of the face, for the mesh alone and the largest network."""
+    """What processor time a frame takes against the height of the face, for the mesh alone and the largest network."""
     single = [result for result in results if result["setting"]["faces"] == 1 and "frame" in result["costs"]]
     networks = sorted({result["setting"]["network"] for result in single})
     heights = sorted({result["setting"]["lines"] for result in single})
@@ -116,15 +116,15 @@ def cost_by_face(results: Sequence[Result]) -> str:
         for side, style in dict(zip((networks[0], networks[-1]), (":", "-"), strict=True)).items():
             for colour, lines in zip(SERIES, heights, strict=False):
                 line = sorted(
-                    (result["setting"]["face"], result["costs"]["frame"]["p50_ms"])
+                    (result["setting"]["face"], result["costs"]["frame"]["cpu_p50_ms"])
                     for result in single
                     if (result["setting"]["lines"], result["setting"]["network"]) == (lines, side)
                 )
                 label = f"{lines or 'clip'} lines, {f'network {side}' if side else 'mesh alone'}"
                 axes.plot(*zip(*line, strict=True), color=colour, linestyle=style, marker="o", label=label)
         axes.set_xticks(sorted({result["setting"]["face"] for result in single}))
-        axes.set(xlabel="height of the face, pixels", ylabel="ms a frame, median", ylim=(0, None))
-        axes.legend(fontsize=8, ncols=2)
+        axes.set(xlabel="height of the face, pixels", ylabel="processor ms a frame", ylim=(0, None))
+        axes.legend(fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.45, -0.2))
 
     return draw(act, "Milliseconds a frame against the height of the face", size=(6, 3))
 
@@ -210,7 +210,8 @@ def threads(parts: Sequence[Result]) -> str:
         axes.set(xlabel="cores in use")
         axes.legend(fontsize=9, loc="lower right")
 
-    return draw(act, "Processor time by thread of the service", size=(6, 3))
+    height = 1 + 0.16 * len(names) * (1 + len(kinds))
+    return draw(act, "Processor time by thread of the service", size=(9, height))
 
 
 def load(steps: Sequence[Result]) -> str:

@@ -259,12 +259,14 @@ def _compare(records: Sequence[Result]) -> Iterator[str]:
     )
     for record in records:
         first, second = (side["name"] for side in record["settings"]["sides"])
-        found = Ratio(**record["results"]["ratios"]["frame"]["wall"])
         yield f"<h3>{escape(second)} against {escape(first)}</h3>"
-        yield (
-            f"<p>A frame takes {found.value:.3f} of the other's time (95 %: {found.low:.3f} to {found.high:.3f}, "
-            f"{found.pairs} pairs): {found.verdict}.</p>"
-        )
+        told = [
+            f"{found.value:.3f} of the other's {words} (95 %: {found.low:.3f} to {found.high:.3f}): {found.verdict}"
+            for what, words in (("wall", "time"), ("cpu", "processor time"))
+            for found in [Ratio(**record["results"]["ratios"]["frame"][what])]
+        ]
+        pairs = len(record["results"]["pairs"])
+        yield f"<p>A frame takes {told[0]}; {told[1]}. {pairs} pairs of turns.</p>"
         yield _figure(plots.forest(record["results"]["ratios"]), _when(record))
 
 

@@ -86,6 +86,7 @@ def judge(minutes: Sequence[Mapping[str, Any]]) -> list[Verdict]:
         Verdict("open files more than at the beginning", last["files"] - first["files"], _FILES),
         Verdict("deepest queue", max(minute["queue_depth"] for minute in counted), _DEPTH),
         Verdict("minutes without a picture", sum(not minute["came"] for minute in counted), 0),
+        Verdict("sessions that ended by themselves", max(minute["ended"] for minute in counted), 0),
     ]
 
 
@@ -93,6 +94,7 @@ def minute(number: int, line: Mapping[str, Any], server: Server, cores: float) -
     """What a minute showed, plain values; of several sessions the sums and the worst."""
     spans = line["spans"]
     delays = [delay for span in spans for delay in span["delays_ms"]]
+    reports = [span["report"] for span in spans if span["report"]]
     return {
         "minute": number,
         "sent": sum(span["sent"] for span in spans),
@@ -103,10 +105,11 @@ def minute(number: int, line: Mapping[str, Any], server: Server, cores: float) -
         "resident_mib": resident_mib(server.pid),
         "threads": thread_count(server.pid),
         "files": open_files(server.pid),
-        "queue_depth": max(span["report"]["queue_depth"] for span in spans),
+        "ended": len(spans) - len(reports),
+        "queue_depth": max((report["queue_depth"] for report in reports), default=0),
         "server_cores": round(cores, 4),
-        "frames": [span["report"]["frames"] for span in spans],
-        "quality": [span["report"]["quality"] for span in spans],
+        "frames": [report["frames"] for report in reports],
+        "quality": [report["quality"] for report in reports],
     }
 
 

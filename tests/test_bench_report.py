@@ -86,7 +86,7 @@ def a_step(count: int) -> dict[str, Any]:
 def a_minute(number: int) -> dict[str, Any]:
     times = {"p50": 40.0, "p95": 60.0} if number != 2 else {"p50": None, "p95": None}
     usual = {"minute": number, "came": 1800, "delay_ms": times, "resident_mib": 500.0, "threads": 20, "files": 15}
-    return {**usual, "queue_depth": 1, "server_cores": 0.3}
+    return {**usual, "queue_depth": 1, "ended": 0, "server_cores": 0.3}
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_all_that_was_measured_is_on_one_page(folder: Path) -> None:
     assert "&lt;b&gt; against main" in document
     assert "<script>" not in document
     assert "2 of 4 limits" not in document
-    assert "6 of 6" in document
+    assert "7 of 7" in document
 
 
 def test_a_drawing_takes_its_colours_from_the_page() -> None:

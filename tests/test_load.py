@@ -47,12 +47,12 @@ def test_the_cost_of_a_session_is_the_slope_over_those_that_held() -> None:
 
 def a_minute(number: int, **changes: Any) -> dict[str, Any]:
     usual = {"minute": number, "came": 1800, "delay_ms": {"p50": 40.0}, "resident_mib": 500.0, "threads": 20}
-    return {**usual, "files": 15, "queue_depth": 1, **changes}
+    return {**usual, "files": 15, "queue_depth": 1, "ended": 0, **changes}
 
 
 def test_a_calm_soak_keeps_all_limits() -> None:
     verdicts = judge([a_minute(number) for number in range(1, 11)])
-    assert len(verdicts) == 6
+    assert len(verdicts) == 7
     assert all(verdict.kept for verdict in verdicts)
     assert judge([a_minute(1), a_minute(2)]) == []
 
@@ -65,6 +65,7 @@ def test_a_calm_soak_keeps_all_limits() -> None:
         ("threads", lambda n: {"threads": 20 + n}),
         ("open files", lambda n: {"files": 15 + 2 * n}),
         ("deepest queue", lambda n: {"queue_depth": n}),
+        ("sessions that ended", lambda n: {"ended": int(n > 8)}),
         ("minutes without", lambda n: {"came": 0, "delay_ms": {"p50": None}} if n == 7 else {}),
     ],
 )
