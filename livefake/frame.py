@@ -71,15 +71,15 @@ class Box:
         right, bottom = min(width, self.right + (self.right & 1)), min(height, self.bottom + (self.bottom & 1))
         return Box(left, top, max(left, right), max(top, bottom))
 
+    def halved(self) -> Box:
+        """The same place in a plane of half the size; edges are even."""
+        return Box(self.left // 2, self.top // 2, self.right // 2, self.bottom // 2)
+
     def scaled(self, across: float, down: float) -> Box:
         """The box in the same picture at another size, its sides multiplied by these shares."""
         return Box(
             round(self.left * across), round(self.top * down), round(self.right * across), round(self.bottom * down)
         )
-
-    def halved(self) -> Box:
-        """The same place in a plane of half the size; edges are even."""
-        return Box(self.left // 2, self.top // 2, self.right // 2, self.bottom // 2)
 
     def overlap(self, other: Box) -> float:
         """Intersection over union with another box, 0..1."""
@@ -190,6 +190,8 @@ class Frame(Planes):
         patches: replacements that wait to be put back.
         done: names of the stages that have finished with this frame; the seal reads it.
         grant: id of the consent under which it shows a real person's face; empty where it shows none.
+        taken: when it was taken plus the least time that any picture travels, on the same clock: sound of that instant
+            belongs to it. None where nothing is known but its arrival.
     """
 
     pts: int
@@ -199,6 +201,7 @@ class Frame(Planes):
     patches: tuple[Patch, ...] = ()
     done: set[str] = field(default_factory=set)
     grant: str = ""
+    taken: Nanos | None = None
 
     @classmethod
     def from_bgr(cls, picture: Bytes, *, pts: int = 0, arrived: Nanos = 0) -> Frame:

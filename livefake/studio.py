@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from livefake.engine.base import Engine
 from livefake.engine.factory import SwapFiles, engines, open_swap_engine
 from livefake.engine.gpu import find_gpu
 from livefake.engine.weights import Weights
-from livefake.errors import BadPersona, ConsentError, NotFound
+from livefake.errors import BadPersona, ConsentError, LivefakeError, NotFound
 from livefake.faces.detect import Detector
 from livefake.faces.eyes import EyeNet
 from livefake.faces.landmarks import LandmarkNet
@@ -42,7 +43,7 @@ from livefake.trust.look import Look
 from livefake.trust.mark import Watermark
 from livefake.trust.packs import check_pack
 from livefake.trust.probe import Verdict
-from livefake.trust.prober import Prober
+from livefake.trust.prober import Describe, Here, Prober
 from livefake.trust.rehearsal import Sight, Wearing
 from livefake.trust.shipped import is_shipped
 from livefake.trust.watermark import Payload
@@ -65,6 +66,7 @@ class Studio:
         packs: folder with personas of this installation's own, real people's among them; it need not be there.
         grants: the book of grants; without one no real person's persona can be worn.
         time_of_day: the wall clock, by which grants begin and end.
+        describe: opens what tells people apart; None for a network in this process, which stands still meanwhile.
         clock: measures how fast the networks run here.
         networks: of the weights, where somebody has begun to open them.
 
@@ -82,6 +84,7 @@ class Studio:
         packs: Path | None = None,
         grants: GrantBook | None = None,
         time_of_day: Wall = wall,
+        describe: Describe | None = None,
         clock: Clock = monotonic,
         networks: Networks | None = None,
     ) -> None:
@@ -112,6 +115,7 @@ class Studio:
             networks=self.networks,
             # Of one that comes with livefake it is known what it does: one look keeps a first change of persona short.
             performers=lambda card: performers(models, without=card.id, one=is_shipped(card)),
+            describe=describe or Here(),
         )
 
     @property
@@ -155,10 +159,32 @@ class Studio:
         self._prober.check(card, lambda: self._rehearsed(card))
         return Outfit(swapper, gate, engines, self._speeds)
 
+    def prepare(self, enough: Callable[[], bool]) -> None:
+        """Do for every persona what its first wearing would wait for; one that may not be worn is passed over.
+
+        Nothing is decided here: whoever wears it is checked then as ever. What was kept of personas that are gone is
+        let go of.
+
+        Args:
+            enough: whether to stop, asked before each.
+        """
+        self._prober.remember(self.personas)
+        keys = {"", *map(_key, self.personas)}
+        with self._lock:
+            kept: tuple[dict[str, Any], ...] = (self._swappers, self._brought, self._rungs)
+            for each in kept:
+                for key in each.keys() - keys:
+                    del each[key]
+        # Those of this installation's own take longest: of them nobody knows yet what comes out.
+        for card in sorted(self.personas, key=is_shipped):
+            if enough():
+                return
+            with suppress(LivefakeError):
+                self.outfit(card.id)
+
     def _swapper(self, card: PersonaCard) -> Swapper:
         """What wears a persona, its files checked when it is opened."""
-        # A pack that was made anew is another one, and so is its signature.
-        key = f"{card.folder}:{card.signature}:{card.content}"
+        key = _key(card)
         with self._lock:
             if card.model is not None:
                 if key not in self._brought:
@@ -231,7 +257,7 @@ class Studio:
             card: of a persona that may bring its own; None for the general one.
         """
         own = None if card is None else card.networks
-        key = "" if card is None or own is None else f"{card.folder}:{card.signature}:{card.content}"
+        key = "" if card is None or own is None else _key(card)
         with self._lock:
             if key not in self._rungs:
                 if own is None:
@@ -340,3 +366,8 @@ class Studio:
         detector(frame)
         landmarks(frame, np.eye(2, 3, dtype=np.float32))
         self._refiners()
+
+
+def _key(card: PersonaCard) -> str:
+    # A pack that was made anew is another one, and so is its signature.
+    return f"{card.folder}:{card.signature}:{card.content}"

@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from livefake.cli.tools import open_networks, open_recordings, open_studio
+from livefake.cli.tools import open_networks, open_recordings, open_studio, packs_folder
 from livefake.errors import BadRequest, Busy, LivefakeError
 from livefake.media.ice import read_ice_servers
 from livefake.settings import Settings, read_settings
@@ -149,7 +149,9 @@ def build_service(settings: Settings, console: Console) -> Service:
     networks = open_networks(settings)
     from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos, wall
+    from livefake.dresser import Dresser
     from livefake.examiner import Examiner
+    from livefake.faces.describer import IdentityProcess
     from livefake.health import ENCODER_TRIALS
     from livefake.media.encode.choose import Trials, choose_encoder, coders_of
     from livefake.media.encode.hub import Broadcast
@@ -170,7 +172,7 @@ def build_service(settings: Settings, console: Console) -> Service:
 
     encoder = choose_encoder(settings.encoder, Trials(settings.cache / ENCODER_TRIALS))
     coders = coders_of(encoder)
-    studio, recordings = open_studio(console, settings, networks), open_recordings(settings)
+    studio, recordings = open_studio(console, settings, IdentityProcess, networks), open_recordings(settings)
     book = GrantBook(settings.data)
     try:
         book.settle(now=wall())
@@ -195,6 +197,7 @@ def build_service(settings: Settings, console: Console) -> Service:
             scribe=scribe,
             recordings=recordings,
             look=settings.look,
+            refine=settings.refine,
         ),
         scribe=scribe,
         personas=studio.personas,
@@ -208,6 +211,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         web=web_folder(),
         demo=models_folder() / "demo",
         recordings=recordings,
+        dresser=Dresser(studio.prepare, (packs_folder(settings), settings.data / "grants")),
         people=open_people(settings, studio, bitrate),
         examine=Examiner(settings.data, clock=monotonic, limits=Limits(size=UPLOAD_LIMIT)).examine_upload,
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from livefake.studio import Studio
     from livefake.trust.erase import Revoker
     from livefake.trust.grants import GrantBook
+    from livefake.trust.prober import Describe
     from livefake.trust.provenance import Provenancer
 
 __all__ = [
@@ -95,12 +96,15 @@ def open_networks(chosen: Settings) -> Networks | None:
     return None if weights.missing() else Networks(weights, chosen.cache)
 
 
-def open_studio(console: Console, chosen: Settings, networks: Networks | None = None) -> Studio:
+def open_studio(
+    console: Console, chosen: Settings, describe: Describe | None = None, networks: Networks | None = None
+) -> Studio:
     """Load what every swap needs, fetching the weights first when they are not there.
 
     Args:
         console: told what is being done.
         chosen: names the folders.
+        describe: opens what tells people apart, see ``Studio``.
         networks: see ``open_networks``.
 
     Raises:
@@ -122,6 +126,7 @@ def open_studio(console: Console, chosen: Settings, networks: Networks | None = 
             issuer=issuer_number(chosen.data),
             packs=packs_folder(chosen),
             grants=GrantBook(chosen.data),
+            describe=describe,
             networks=networks,
         )
         studio.warm_up()

@@ -55,6 +55,8 @@ def synth(
     from livefake.resources import models_folder
     from livefake.training.factory import Order, missing_shards, render_shards, shards_for
 
+    # A plain kill ends the workers as tidily as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True)
     weights = open_weights(settings())
     if weights.missing():

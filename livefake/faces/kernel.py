@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from livefake.frame import Floats
 
-__all__ = ["common_motion", "follow", "middle", "upright_bounds"]
+__all__ = ["common_motion", "follow", "lid_oval", "middle", "upright_bounds"]
 
 
 @numba.njit("float64(float32[:, ::1], float32[:, ::1])", cache=True, nogil=True)
@@ -100,3 +100,33 @@ def upright_bounds(points: Floats, cosine: float, sine: float) -> tuple[float, f
         y = points[row, 1] * cosine - points[row, 0] * sine
         left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
     return left, top, right, bottom
+
+
+@numba.njit("float64[:, ::1](float32[:, ::1], int64[::1], float64, float64[:, ::1])", cache=True, nogil=True)
+def lid_oval(points: Floats, ring: NDArray[np.intp], high: float, circle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """An oval over the whole way of an eye's lids.
+
+    Args:
+        points: (N, 2 or more) float32.
+        ring: (16,) numbers of the eye's points, its corners the first and the ninth.
+        high: how far it reaches above and below, at least; and a third of that beyond lids that are open wider.
+        circle: (K, 2) float64, points of the unit circle.
+
+    Returns:
+        (K, 2) float64, its outline.
+    """
+    ax, ay = points[ring[0], 0], points[ring[0], 1]
+    dx, dy = points[ring[8], 0] - ax, points[ring[8], 1] - ay
+    width = max(np.sqrt(dx * dx + dy * dy), 1e-3)
+    dx, dy = dx / width, dy / width
+    x, y = middle(points, ring)
+    opening = 0.0
+    for k in range(ring.shape[0]):
+        opening = max(opening, abs((points[ring[k], 1] - y) * dx - (points[ring[k], 0] - x) * dy))
+    x, y = x / 2 + (ax + dx * width / 2) / 2, y / 2 + (ay + dy * width / 2) / 2
+    reach, high = 0.66 * width, max(high, opening + high / 3)
+    out = np.empty_like(circle)
+    for k in range(circle.shape[0]):
+        across, down = circle[k, 0] * reach, circle[k, 1] * high
+        out[k, 0], out[k, 1] = x + across * dx - down * dy, y + across * dy + down * dx
+    return out

@@ -138,17 +138,17 @@ class Tracks:
         self._tracks = kept
 
 
+def _eyes(detection: Detection) -> tuple[Point, Point]:
+    (left_x, left_y), (right_x, right_y) = detection.points[:2].tolist()
+    return (left_x, left_y), (right_x, right_y)
+
+
 def _rescaled_crop(crop: Floats, across: float, down: float) -> Floats:
     """A matrix that leads to the same crop from a picture of another size."""
     sides = np.array([across, down])
     # Whole numbers are the middles of pixels, so the pictures' corners lie at -0.5: old = (new + 0.5) / side - 0.5.
     linear = crop[:, :2] / sides
     return np.column_stack([linear, crop[:, 2] + linear.sum(1) / 2 - crop[:, :2].sum(1) / 2]).astype(np.float32)
-
-
-def _eyes(detection: Detection) -> tuple[Point, Point]:
-    (left_x, left_y), (right_x, right_y) = detection.points[:2].tolist()
-    return (left_x, left_y), (right_x, right_y)
 
 
 def _closeness(track: Track, detection: Detection) -> float:

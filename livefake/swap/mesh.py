@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from livefake.errors import BadPersona
 from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, POINTS, RIGHT_EYE
+from livefake.faces.kernel import lid_oval
 from livefake.faces.pose import head_turn
 from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch, Planes
 from livefake.swap.persona import Persona
@@ -250,26 +251,15 @@ def _masks(live: Floats, cover: Bytes, size: tuple[int, int], feather: float) ->
     return np.asarray(mask, np.uint8), np.asarray(filled, np.uint8)
 
 
-def _eye_ovals(live: Floats) -> list[Floats]:
+def _eye_ovals(live: Floats) -> list[NDArray[np.float64]]:
     """The parts of the live face that move when it blinks: eyes, lids and lashes.
 
     The mesh hardly closes its eyes, so a hole of the shape of its rings would show the persona's open lid around a
     live closed one. An oval over the whole way of the lids leaves blinks to the performer.
 
     Returns:
-        The outlines of left and right eye, (24, 2) float32 each.
+        The outlines of left and right eye, (24, 2) float64 each.
     """
-    rings = [live[ring] for ring in (LEFT_EYE, RIGHT_EYE)]
     # First and ninth point of a ring are its corners. Turned heads foreshorten the width of an eye, not its height.
-    widths = [float(np.linalg.norm(ring[8] - ring[0])) for ring in rings]
-    span = max(widths)
-    ovals = []
-    for ring, width in zip(rings, widths, strict=True):
-        along = (ring[8] - ring[0]) / max(width, 1e-3)
-        across = np.array([-along[1], along[0]])
-        opening = float(np.abs((ring - ring.mean(0)) @ across).max())
-        middle = (ring[0] + ring[8]) / 2 * 0.5 + ring.mean(0) * 0.5
-        high = max(_LID * span, opening + 0.08 * span)
-        oval = middle + _CIRCLE @ np.stack([along * (0.66 * width), across * high])
-        ovals.append(oval.astype(np.float32))
-    return ovals
+    span = max(float(np.linalg.norm(live[ring[8]] - live[ring[0]])) for ring in (LEFT_EYE, RIGHT_EYE))
+    return [lid_oval(live, ring, _LID * span, _CIRCLE) for ring in (LEFT_EYE, RIGHT_EYE)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 from livefake.errors import BadInput, LivefakeError
@@ -82,7 +85,9 @@ def render_shards(order: Order, *, workers: int) -> Iterator[int]:
     waiting = iter(missing_shards(order.folder, order.shards))
     # Spawned, not forked: the inference engine has threads that do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context) as pool:
+    # Closed when this is interrupted or, in whatever way, this process ends; then every worker ends.
+    leash, held = context.Pipe(duplex=False)
+    with leash, held, ProcessPoolExecutor(workers, context, _on_leash, (leash,)) as pool:
         running: dict[Future[None], int] = {}
         try:
             while True:
@@ -99,6 +104,9 @@ def render_shards(order: Order, *, workers: int) -> Iterator[int]:
                 "A rendering process was ended from outside, most often for lack of memory.",
                 "Start again with fewer --workers; finished files stay.",
             ) from error
+        except BaseException:
+            held.close()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -148,5 +156,26 @@ def _workshop(order: Order) -> Workshop:
     )
 
 
+def _on_leash(leash: Connection) -> None:
+    """Prepare a worker: it ends at once, its half-written file removed, when the other end of the leash is closed."""
+    # Ctrl-C reaches every process of a terminal; the one that hands out the work decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+
+    def watch() -> None:
+        leash.poll(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit
+
+
 def _render(order: Order, shard: int) -> None:
-    write_shard(shard_path(order.folder, shard), make_shard(_workshop(order), shard))
+    try:
+        write_shard(shard_path(order.folder, shard), make_shard(_workshop(order), shard))
+    except SystemExit:
+        # The pool would answer with it and wait for more work.
+        os._exit(0)
