@@ -41,6 +41,7 @@ __all__ = ["limited", "measure"]
 _SIZE: Final = (1280, 720)
 _SETTLE: Final = 6.0
 _QUOTA_PERIOD_US: Final = 20_000
+_SHARES: Final = 262_144
 _CYCLE: Final = 0.01
 
 
@@ -120,6 +121,8 @@ async def _serve(pipe: Connection, latency_ms: float) -> None:
     offer = await asyncio.to_thread(pipe.recv)
     peer = PerformerPeer(clock=monotonic, bitrate=bitrate)
     answer = await peer.accept(offer)
+    [video] = [each.receiver for each in peer._connection.getTransceivers() if each.kind == "video"]
+    waiting = video._RTCRtpReceiver__decoder_queue
     entry = await sessions.open(Order(studio.personas[0].id), peer.source)
     entry.session.add(peer.sink)
     pipe.send(answer)
@@ -134,6 +137,7 @@ async def _serve(pipe: Connection, latency_ms: float) -> None:
                 "frames": dict(report.frames),
                 "frame_p50_ms": round(report.frame.p50_ms, 1),
                 "queue_depth": report.queue_depth,
+                "undecoded": waiting.dropped,
             }
         )
     await peer.close()
@@ -156,6 +160,8 @@ def limited(pid: int, share: float) -> Iterator[str]:
         group.mkdir()
         (group / "cpu.cfs_period_us").write_text(str(_QUOTA_PERIOD_US))
         (group / "cpu.cfs_quota_us").write_text(str(round(_QUOTA_PERIOD_US * share)))
+        # The quota is to decide, and not whatever else runs here.
+        (group / "cpu.shares").write_text(str(_SHARES))
         (group / "cgroup.procs").write_text(str(pid))
     except OSError:
         with suppress(OSError):
@@ -253,6 +259,7 @@ def _summary(
         "delay_ms": _percentiles(delays),
         "frames": steps[-1]["frames"],
         "queue_depth": steps[-1]["queue_depth"],
+        "undecoded": steps[-1]["undecoded"],
         "course": course,
     }
 

@@ -114,6 +114,21 @@ def test_a_slow_machine_still_shows_pictures() -> None:
     assert [outcome.fate for outcome in watch.outcomes[-10:]] == [Fate.SWAPPED] * 10
 
 
+def test_a_machine_whose_processor_is_away_now_and_then_still_shows_pictures() -> None:
+    """The work itself is quick; the frames get old because nothing runs in between."""
+    clock, watch, budget = FakeClock(), Watch(), Budget(interval=nanos(33))
+    away = iter([5, 5, 5] + [0, 90, 0] * 30)
+    stages = [spend(clock, 5), ScriptedStage("away", act=lambda frame: clock.advance(next(away)))]
+    line = pipeline([*stages, ScriptedStage("last", act=finish)], clock, budget, watch)
+    for _ in range(40):
+        arrived = clock()
+        clock.advance(70)
+        line(grey_frame(arrived=arrived))
+    fates = [outcome.fate for outcome in watch.outcomes]
+    assert fates[:4] == [Fate.LATE] * 4
+    assert fates[-20:].count(Fate.SWAPPED) >= 12
+
+
 def test_an_optional_stage_is_left_out_when_it_does_not_fit_and_comes_back_when_it_does() -> None:
     clock = FakeClock()
     cost = [25.0]

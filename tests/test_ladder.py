@@ -248,7 +248,7 @@ def test_all_frames_of_a_fast_source_come_back_when_there_is_room() -> None:
     ladder = Ladder(NETWORKS)
     now = at_rate(ladder, Machine(12), nanos(16.6), 10)
     assert ladder.every == 2
-    now = at_rate(ladder, Machine(2), nanos(16.6), 30, start=now)
+    now = at_rate(ladder, Machine(2, slow=steadily(0.7)), nanos(16.6), 30, start=now)
     assert (ladder.step, ladder.every) == (Step(256), 1)
     now = at_rate(ladder, Machine(12), nanos(16.6), 10, start=now)
     assert ladder.every == 2

@@ -16,6 +16,10 @@ _COLD: Final = 2
 _KEPT: Final = 15
 _GAPS: Final = 15
 _STRETCH: Final = 1.5
+_AGES: Final = 15
+_KNOWN: Final = 5
+_OLDER: Final = 1.5
+"""A frame may get so much older than frames usually do."""
 
 
 class _Cost:
@@ -41,7 +45,8 @@ class Budget:
     would pile up. That is for the quality ladder to bring about; a stage that is not vital is left out at once only
     where it would make a frame take half as long again, because a single frame without it can be seen. And a picture
     that is older than ``patience`` intervals is not worth finishing: newer ones wait already. Where the vital work
-    alone takes longer than that, on a slow machine, dropping helps nobody, so the second limit stretches with it.
+    alone takes longer than that, or where pictures usually get older because others have the processor half of the
+    time, dropping helps nobody: the next one would fare the same. So the second limit stretches with both.
 
     Args:
         interval: between two frames of the source, as a first guess; learned from their time stamps afterwards.
@@ -66,6 +71,7 @@ class Budget:
         self._costs: dict[str, _Cost] = {}
         self._vital: dict[str, bool] = {}
         self._previous: Nanos | None = None
+        self._ages: deque[Nanos] = deque(maxlen=_AGES)
 
     @property
     def learning(self) -> bool:
@@ -86,7 +92,8 @@ class Budget:
     def allowance(self) -> Nanos:
         """The age that a frame may reach."""
         wanted = min(self._patience * self._interval, float(self._ceiling))
-        return round(max(wanted, 2.0 * self.vital_cost))
+        usual = median(self._ages) if len(self._ages) >= _KNOWN else 0
+        return round(max(wanted, 2.0 * self.vital_cost, _OLDER * usual))
 
     def arrive(self, instant: Nanos) -> None:
         """Learn the rate of the source from one more frame; every frame counts, those that nobody works on too.
@@ -100,6 +107,10 @@ class Budget:
                 self._gaps.append(gap)
                 self._interval = round(median(self._gaps))
         self._previous = instant
+
+    def end(self, frame: Frame, now: Nanos) -> None:
+        """Learn how old frames usually get, from one that was finished or found to be late."""
+        self._ages.append(now - frame.arrived)
 
     def usual(self, stage: Stage) -> Nanos:
         """What a stage usually costs; 0 while nothing is known."""

@@ -23,6 +23,8 @@ _FULL: Final = 0.95
 """Share of the time between two frames that their work may take; above it, frames pile up."""
 _ROOM: Final = 0.85
 """Share that a better step may be expected to take: less than ``_FULL``, so that nothing goes to and fro."""
+_DOUBLE: Final = 0.65
+"""The same where twice as many frames would be worked on: they take longer when there is more to do beside them."""
 _OVERRUNS: Final = 3
 _CLIP: Final = 4.0
 _SETTLE: Final[Nanos] = nanos(350)
@@ -234,7 +236,9 @@ class Ladder:
             return False
         # Below the first step there is only one way up: all frames of a fast source, at what is the best already.
         needs = fmean(took for took, _ in self._took) if above < 0 else self._expected(above)
-        if needs > _ROOM * (interval if above < 0 else self._time(above, interval)):
+        there = interval if above < 0 else self._time(above, interval)
+        double = above < 0 or self._steps[above].every < self.step.every
+        if needs > (_DOUBLE if double else _ROOM) * there:
             self._roomy = None
             return False
         if self._roomy is None:

@@ -62,6 +62,7 @@ class Pipeline:
         sealed: Sealed | None = None
         try:
             outcome, frame = self._run(frame)
+            self._budget.end(frame, self._clock())
             if outcome.shown:
                 sealed = self._seal(frame)
         except Drop as drop:

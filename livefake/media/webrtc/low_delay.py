@@ -59,7 +59,7 @@ __all__ = [
 AIORTC: Final = "1.16.0"
 """The version whose internals this module knows."""
 
-_WAITING_PICTURES: Final = 4
+_WAITING_PICTURES: Final = 8
 _ASK_AGAIN_AFTER: Final = 30
 _WAIT_FOR_PACKET: Final = round(0.3 / RTP_CLOCK)
 _VIDEO_PACKETS: Final = 512
@@ -223,9 +223,11 @@ class MarkerJitterBuffer(JitterBuffer):
 
 
 class DecoderQueue(queue.Queue[EncodedPicture | None]):
-    """What waits for the decoder's thread: at most four pictures, then everything up to the next key frame goes.
+    """What waits for the decoder's thread: at most eight pictures, then everything up to the next key frame goes.
 
-    The stock queue grows without end when decoding is slower than the camera. Encoded pictures build on each
+    The stock queue grows without end when decoding is slower than the camera. A quarter of a second that was missed
+    because the processor was away is decoded in a few hundredths, and only the newest picture is kept; a new key frame
+    takes longer. Encoded pictures build on each
     other, so that one cannot be left out alone: after a drop, or after a gap in the stream, the decoder gets
     nothing but a key frame, and the sender is asked for one.
 
