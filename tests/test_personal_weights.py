@@ -14,15 +14,16 @@ onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 from livefake.swap.guide import CHANNELS  # noqa: E402
 from livefake.training.losses import Shares  # noqa: E402
 from livefake.training.nets import RefineNet, Widths  # noqa: E402
-from livefake.training.personal.weights import read_network  # noqa: E402
+from livefake.training.personal.weights import read_network, widths_of  # noqa: E402
 from livefake.training.trainer import Trainer  # noqa: E402
 
 SMALL = Widths(8, 12, 16, 20, 8)
+EARLIER = Widths(8, 12, 16, 20, 8, stem=12, last=3)
 
 
-def a_network(seed: int = 0) -> RefineNet:
+def a_network(seed: int = 0, widths: Widths = SMALL) -> RefineNet:
     torch.manual_seed(seed)
-    net: RefineNet = RefineNet(SMALL).eval()
+    net: RefineNet = RefineNet(widths).eval()
     for values in net.parameters():
         torch.nn.init.normal_(values, std=0.1)
     return net
@@ -40,11 +41,11 @@ def arrays_of(net: RefineNet, kind: Any = np.float32) -> dict[str, Any]:
     return {name: values.numpy().astype(kind) for name, values in net.state_dict().items()}
 
 
-def folded(weight: Any, before: int, after: int) -> Any:
+def folded(weight: Any, before: int, after: int, block: int) -> Any:
     """What the exporter makes of a convolution behind an unshuffle: a wide kernel over all planes of the input."""
     outward, inward, high, wide = weight.shape
-    parts = weight.reshape(outward, inward // 16, 4, 4, high, wide).transpose(0, 1, 4, 2, 5, 3)
-    whole = parts.reshape(outward, inward // 16, high * 4, wide * 4)
+    parts = weight.reshape(outward, inward // block**2, block, block, high, wide).transpose(0, 1, 4, 2, 5, 3)
+    whole = parts.reshape(outward, inward // block**2, high * block, wide * block)
     return np.pad(whole, ((0, 0), (before, after), (0, 0), (0, 0)))
 
 
@@ -67,12 +68,24 @@ def test_an_onnx_file_gives_its_weights_and_its_widths(tmp_path: Path) -> None:
     assert same(read_network(an_onnx(tmp_path / "net.onnx", arrays_of(net))), net)
 
 
-def test_what_the_exporter_folded_is_unfolded(tmp_path: Path) -> None:
-    net = a_network()
+@pytest.mark.parametrize(("widths", "block"), [(SMALL, 2), (EARLIER, 4)])
+def test_what_the_exporter_folded_is_unfolded(widths: Widths, block: int, tmp_path: Path) -> None:
+    net = a_network(widths=widths)
     arrays = arrays_of(net)
-    arrays["stem.1.0.weight"] = folded(arrays["stem.1.0.weight"], 0, 3)
-    arrays["edge.1.0.weight"] = folded(arrays["edge.1.0.weight"], 10, 0)
-    assert same(read_network(an_onnx(tmp_path / "net.onnx", arrays)), net)
+    arrays["stem.1.0.weight"] = folded(arrays["stem.1.0.weight"], 0, 3, block)
+    arrays["edge.1.0.weight"] = folded(arrays["edge.1.0.weight"], 10, 0, block)
+    read = read_network(an_onnx(tmp_path / "net.onnx", arrays))
+    assert same(read, net)
+    assert widths_of(read) == widths
+
+
+def test_a_network_from_before_the_folds_has_none(tmp_path: Path) -> None:
+    net = a_network(widths=EARLIER)
+    arrays = {name: values for name, values in arrays_of(net).items() if not name.startswith("fold")}
+    read = read_network(an_onnx(tmp_path / "net.onnx", arrays))
+    for values in (net.fold.weight, net.fold.bias):
+        values.data.zero_()
+    assert same(read, net)
 
 
 def test_weights_stored_as_float16_are_near(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def lively(net: RefineNet) -> RefineNet:
         for layer in net.modules():
             if isinstance(layer, nn.Conv2d):
                 fan = layer.weight[0].numel()
-                layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * (2 / fan) ** 0.5)
+                layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * (1.5 / fan) ** 0.5)
                 layer.bias.copy_(torch.randn(layer.bias.shape, generator=generator) * 0.1)
     net.eval().requires_grad_(False)
     return net

@@ -24,6 +24,14 @@ def export(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files; the data folder's training/export.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with the pairs; the data folder's training/pairs.")] = None,
+    skin: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of its change on skin that the network shows; less of it is less performer.",
+        ),
+    ] = None,
     static: Annotated[
         list[int] | None, typer.Option(help="Make a file for this side alone too, pixels; may be given several times.")
     ] = None,
@@ -47,6 +55,7 @@ def export(
         data=data or training / "pairs",
         folder=out or training / "export",
         sides=tuple(static or ()),
+        skin=skin,
     )
     console = Console(stderr=True)
     with console.status("Exporting") as status:

@@ -88,10 +88,15 @@ def refine(
         Path | None, typer.Option(help="Folder for checkpoint and report; the data folder's training/refine.")
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Checkpoint of an earlier run, whose network a new one begins with.")
+        Path | None,
+        typer.Option(help="Checkpoint of an earlier run, or refine.onnx, to begin with; a wider network is narrowed."),
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="Of training in all, over all sittings.")] = 240,
     batch: Annotated[int, typer.Option(min=4, max=256, help="Samples a step, a multiple of 4.")] = 8,
+    size: Annotated[
+        list[int] | None,
+        typer.Option(min=32, max=256, help="Side of the crops, pixels of 256; several are drawn equally often."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of first weights and batches.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; as many as there are cores.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -121,6 +126,7 @@ def refine(
         threads=threads or len(os.sched_getaffinity(0)),
         device=device,
         start=start,
+        sides=tuple(size or ()) or Plan.sides,
     )
     columns = (
         TextColumn("{task.description}"),

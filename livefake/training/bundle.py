@@ -49,6 +49,7 @@ class Export:
         sides: of the crops, pixels, for which static files are made too.
         calibration, held_out: how many crops of either split.
         least: what int8 must reach on the test split, decibels.
+        skin: share of its change on skin that the network shows; None leaves it as the checkpoint has it.
     """
 
     checkpoint: Path
@@ -58,6 +59,7 @@ class Export:
     calibration: int = 64
     held_out: int = 48
     least: float = LEAST
+    skin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ def export(order: Export, *, cpu_clock: Clock, tell: Callable[[str], None]) -> l
     """
     tell(f"Reading {order.checkpoint.name}")
     trained = read_trained(order.checkpoint)
+    if order.skin is not None:
+        trained.net.share.fill_(order.skin)
     tell(f"Preparing {order.held_out} crops of the test split")
     held_out = read_crops(order.data, "test", order.held_out)
     channels, side = held_out[0].shape[1], held_out[0].shape[2]
@@ -136,6 +140,7 @@ def _facts(trained: Trained, channels: int) -> dict[str, str]:
         "data": "rendered pairs of fictional people, livefake train synth",
         "training_steps": str(trained.step),
         "checkpoint_sha256": trained.sha256,
+        "skin": f"{float(trained.net.share):.2f} of the change that was learnt",
         "opset": str(OPSET),
         INPUT: f"(N, {channels}, S, S) float32, 0..1, S a multiple of 32",
         OUTPUT: "(N, 4, S, S) float32, 0..1: blue, green, red, mask",

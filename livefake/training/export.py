@@ -1,6 +1,6 @@
 """The trained network as an ONNX graph that every parser takes: plain operators, free batch and side.
 
-Two things are folded into weights, exactly: the unshuffle before a 3 x 3 convolution makes one 12 x 12 convolution
+Two things are folded into weights, exactly: the unshuffle before a 4 x 4 convolution makes one 8 x 8 convolution
 with stride 4 of the two, and a choice of planes before a convolution becomes zeros in it. What is left are operators
 that OpenVINO, onnxruntime and TensorRT (onnx-tensorrt, docs/operators.md) all list, and a fifth less time.
 """
@@ -174,10 +174,11 @@ def _without_unshuffle(net: nn.Module) -> nn.Module:
 
 
 def _widened(conv: nn.Conv2d, block: int) -> nn.Conv2d:
-    """The convolution that does what ``PixelUnshuffle(block)`` and this one, of stride 1, do."""
+    """The convolution that does what ``PixelUnshuffle(block)`` and this one do."""
     outward, folded, high, wide = conv.weight.shape
     inward = folded // block**2
-    wider = nn.Conv2d(inward, outward, (high * block, wide * block), block, tuple(one * block for one in conv.padding))
+    stride, padding = (tuple(one * block for one in part) for part in (conv.stride, conv.padding))
+    wider = nn.Conv2d(inward, outward, (high * block, wide * block), stride, padding)
     # A folded channel is (plane, row in the block, column in the block); a kernel's place is (block, row in it).
     parts = conv.weight.data.reshape(outward, inward, block, block, high, wide).permute(0, 1, 4, 2, 5, 3)
     wider.weight.data = parts.reshape(wider.weight.shape).contiguous()

@@ -19,6 +19,7 @@ from livefake.training.judge import BUCKETS, before_and_after, judge
 from livefake.training.losses import Shares
 from livefake.training.memory import hold_memory
 from livefake.training.nets import STEP, Widths, count_flops, count_parameters
+from livefake.training.personal.weights import read_network, widths_of
 from livefake.training.report import report_page
 from livefake.training.trainer import Trainer, batch_random
 
@@ -28,9 +29,11 @@ _CHECKPOINT: Final = "checkpoint.pt"
 _SHEET: Final = "sheet.jpg"
 _REPORT: Final = "report.html"
 _FADE: Final = 0.98
-_SIDES: Final = ((256, 0.45), (192, 0.25), (128, 0.3))
-"""Sides of the crops, as shares of 256 of the pairs' own side, and how often each is drawn: one set of weights serves
-all rungs of the quality ladder, and small crops teach light and colour at a quarter of the work."""
+_CROPS: Final = 160
+"""Crops that a wider network is narrowed with."""
+_SIDES: Final = (256, 256, 192, 128)
+"""Sides of the crops, as shares of 256 of the pairs' own side, drawn equally often: one set of weights serves all
+rungs of the quality ladder, and small crops teach light and colour at a quarter of the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class Plan:
     Attributes:
         data: folder of the pairs.
         folder: for checkpoint, sheet and report.
-        start: checkpoint of an earlier run, whose networks a new one begins with; None begins with random ones.
+        start: checkpoint of an earlier run, or an exported network, that a new one begins with, narrowed where it is
+            wider; None begins with random weights.
         minutes: of training in all, over all sittings; the learning rate follows them.
         batch: samples a step at the full size, a multiple of 4; smaller crops come in larger batches.
         peak: highest learning rate.
@@ -50,6 +54,8 @@ class Plan:
         device: "cpu" or "cuda".
         widths: of the network.
         shares: of the losses.
+        sides: of the crops, for pairs of 256 pixels; each step draws one of them, and takes so many samples that its
+            work is the same.
     """
 
     data: Path
@@ -65,6 +71,7 @@ class Plan:
     widths: Widths = field(default_factory=Widths)
     shares: Shares = field(default_factory=Shares)
     start: Path | None = None
+    sides: tuple[int, ...] = _SIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def refine(plan: Plan, *, clock: Clock, tell: Callable[[Progress], None]) -> Tra
     if checkpoint.exists():
         trainer.load(checkpoint)
     elif plan.start is not None:
-        trainer.start_from(plan.start)
+        _begin(trainer, plan, plan.start)
     sitting = _Sitting(plan, trainer, clock, tell)
     try:
         while not sitting.done:
@@ -123,6 +130,16 @@ def refine(plan: Plan, *, clock: Clock, tell: Callable[[Progress], None]) -> Tra
         trainer.save(checkpoint)
         raise
     return trainer
+
+
+def _begin(trainer: Trainer, plan: Plan, start: Path) -> None:
+    """The network of an earlier run: as it is where it has the same widths, narrowed where it has others."""
+    net = read_network(start)
+    if start.suffix != ".onnx" and widths_of(net) == plan.widths:
+        trainer.start_from(start)
+        return
+    pairs = Pairs(plan.data, "train")
+    trainer.start_narrow(net, draw_batch(pairs, _CROPS, batch_random(plan.seed, 0)))
 
 
 class _Sitting:
@@ -205,7 +222,7 @@ def _batches(pairs: Pairs, plan: Plan, step: int) -> Generator[Example]:
 
     def draw(step: int) -> Example:
         random = batch_random(plan.seed, step)
-        share = random.choice([side for side, _ in _SIDES], p=[often for _, often in _SIDES]) / 256
+        share = random.choice(plan.sides) / 256
         side = max(STEP, round(full * share) // STEP * STEP)
         return draw_batch(pairs, round(plan.batch * (full / side) ** 2) // 4 * 4, random, side=side)
 

@@ -40,8 +40,8 @@ class Shares:
         energy: local gradient energy, against softness.
         mask: L1 of the mask.
         steady: change from one moment to the next.
-        deceit: the critic's opinion.
-        identity: the identity critic's distance between the network's picture and the truth.
+        deceit: the critic's opinion; 0 leaves the critic out.
+        identity: the identity critic's distance between the network's picture and the truth; 0 leaves it out.
         features: extra weight of eyes and mouth.
         occluders: extra weight, in the mask, of what is in front of the face.
     """
@@ -53,8 +53,8 @@ class Shares:
     energy: float = 16.0
     mask: float = 0.5
     steady: float = 2.0
-    deceit: float = 0.03
-    identity: float = 0.1
+    deceit: float = 0.0
+    identity: float = 0.0
     features: float = 2.0
     occluders: float = 3.0
 

@@ -17,20 +17,36 @@ from torch.nn import functional
 
 from livefake.swap.guide import CHANNELS
 
-__all__ = ["STEP", "IdentityCritic", "PatchCritic", "RefineNet", "Widths", "count_flops", "count_parameters"]
+__all__ = [
+    "DEPTH",
+    "FOLD",
+    "STEP",
+    "IdentityCritic",
+    "PatchCritic",
+    "RefineNet",
+    "Widths",
+    "count_flops",
+    "count_parameters",
+]
 
 _BLOCK: Final = 4
 """Pixels a side that the stem folds into channels."""
 _SEEN: Final = 11
 """Planes that the picture is made from; the live picture that follows them is for the mask alone."""
+_LOW: Final = 6
+"""Planes of the guide and of coarse live skin, whose means in its cells a fold follows."""
 _COVER: Final = slice(10, 14)
 """Planes that the mask looks at closely: where the guide is meant to show, and the live picture."""
 _KEEP: Final = slice(9, 10)
 """The plane of live eyes and mouth, where the picture is free."""
 _CELL: Final = 32
-"""Side of the cells in which skin may change, pixels."""
+"""Side of the cells in which light and colour of skin may change, pixels."""
+FOLD: Final = 8
+"""Side of the cells in which its shading may change a little: folds, wrinkles, the side of a nose."""
 _REACH: Final = 1.6
 """The residual lies between minus and plus half of this: enough to turn most colours into most others."""
+DEPTH: Final = 0.12
+"""Likewise of a fold: 15 levels, so that no feature comes or goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +56,45 @@ class Widths:
     Attributes:
         quarter, eighth, sixteenth, deepest: channels, 1 or more.
         edge: channels, at a quarter of the side, of the branch that looks for what is in front of the face.
+        stem: side of the first convolutions, 8 or 12 pixels; networks of earlier versions have 12.
+        last: side of the last convolutions, 1 or 3; networks of earlier versions have 3.
     """
 
-    quarter: int = 64
-    eighth: int = 128
-    sixteenth: int = 192
-    deepest: int = 224
-    edge: int = 24
+    quarter: int = 32
+    eighth: int = 64
+    sixteenth: int = 128
+    deepest: int = 160
+    edge: int = 16
+    stem: int = 8
+    last: int = 1
 
 
 STEP: Final = 32
 """The side of a crop must be a multiple of this."""
 
 
-def _conv(inward: int, outward: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inward, outward, 3, stride, 1), nn.ReLU(inplace=True))
+def _conv(inward: int, outward: int, stride: int = 1, *, side: int = 3) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inward, outward, side, stride, 1), nn.ReLU(inplace=True))
+
+
+def _stem(planes: int, outward: int, side: int) -> nn.Sequential:
+    """From planes to a quarter of their side: a convolution of 8 x 8 or 12 x 12 pixels with stride 4."""
+    # Two steps of 2, or one of 4.
+    stride = 2 if side == 2 * _BLOCK else 1
+    block = _BLOCK // stride
+    return nn.Sequential(nn.PixelUnshuffle(block), _conv(planes * block**2, outward, stride, side=side // block))
+
+
+def _last(inward: int, outward: int, side: int) -> nn.Conv2d:
+    return nn.Conv2d(inward, outward, side, 1, side // 2)
+
+
+def _bounded(raw: Tensor, reach: float) -> Tensor:
+    return (torch.sigmoid(raw) - 0.5) * reach
+
+
+def _smooth(cells: Tensor, side: int) -> Tensor:
+    return functional.interpolate(cells, scale_factor=side, mode="bilinear", align_corners=False)
 
 
 class _Rise(nn.Module):
@@ -72,20 +112,22 @@ class _Rise(nn.Module):
 class RefineNet(nn.Module):
     """Finishes a warped persona; knows no persona, so one set of weights serves all.
 
-    On skin it changes light and colour only, in cells of 32 pixels: what a face is known by, brows, nose and the lines
-    around them, stays the guide's. A network that was free to change it learnt to leave out what it could not predict
-    and moved half-way back to the performer. Eyes and the inside of the mouth it may draw anew. The picture is made
-    without a sharp look at the live skin; a small branch of its own sees the live picture as it is and only says what
-    is in front of the face.
+    On skin it changes light and colour in cells of 32 pixels, and shading in cells of 8 pixels by 15 levels at most:
+    what a face is known by, brows, nose and the lines around them, stays the guide's. A network that was free to change
+    it learnt to leave out what it could not predict and moved half-way back to the performer. Eyes and the inside of
+    the mouth it may draw anew. The picture is made without a sharp look at the live skin; a small branch of its own
+    sees the live picture as it is and only says what is in front of the face.
 
     Args:
         widths: channels of the levels.
     """
 
+    share: Tensor
+
     def __init__(self, widths: Widths | None = None) -> None:
         super().__init__()
         wide = widths or Widths()
-        self.stem = nn.Sequential(nn.PixelUnshuffle(_BLOCK), _conv(_SEEN * _BLOCK**2, wide.quarter))
+        self.stem = _stem(_SEEN, wide.quarter, wide.stem)
         self.down_eighth = nn.Sequential(_conv(wide.quarter, wide.eighth, 2), _conv(wide.eighth, wide.eighth))
         self.down_sixteenth = nn.Sequential(
             _conv(wide.eighth, wide.sixteenth, 2), _conv(wide.sixteenth, wide.sixteenth)
@@ -96,16 +138,19 @@ class RefineNet(nn.Module):
         self.up_sixteenth = _Rise(wide.deepest, wide.sixteenth)
         self.up_eighth = _Rise(wide.sixteenth, wide.eighth)
         self.up_quarter = _Rise(wide.eighth, wide.quarter)
-        self.head = nn.Sequential(nn.Conv2d(wide.quarter, 3 * _BLOCK**2, 3, 1, 1), nn.PixelShuffle(_BLOCK))
-        look = (_COVER.stop - _COVER.start) * _BLOCK**2
-        self.edge = nn.Sequential(nn.PixelUnshuffle(_BLOCK), _conv(look, wide.edge), _conv(wide.edge, wide.edge))
+        # Not learnt: how much of the change on skin is shown. With less of it, it is less the performer.
+        self.register_buffer("share", torch.ones(1))
+        self.fold = nn.Conv2d(wide.eighth + _LOW, 3, 3, 1, 1)
+        # The last convolutions stay in float when the others become int8: 1 x 1 keeps that share small.
+        self.head = nn.Sequential(_last(wide.quarter, 3 * _BLOCK**2, wide.last), nn.PixelShuffle(_BLOCK))
+        self.edge = nn.Sequential(*_stem(_COVER.stop - _COVER.start, wide.edge, wide.stem), _conv(wide.edge, wide.edge))
         self.mask = nn.Sequential(
             _conv(wide.quarter + wide.edge, wide.edge),
-            nn.Conv2d(wide.edge, _BLOCK**2, 3, 1, 1),
+            _last(wide.edge, _BLOCK**2, wide.last),
             nn.PixelShuffle(_BLOCK),
         )
         # Starts as the mesh warp: no residual, a mask of one half.
-        for last in (self.head[0], self.mask[1]):
+        for last in (self.fold, self.head[0], self.mask[1]):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
@@ -121,15 +166,28 @@ class RefineNet(nn.Module):
         quarter = self.stem(planes[:, :_SEEN])
         eighth = self.down_eighth(quarter)
         sixteenth = self.down_sixteenth(eighth)
-        rising = self.up_sixteenth(self.deep(sixteenth), sixteenth)
-        rising = self.up_quarter(self.up_eighth(rising, eighth), quarter)
-        fine = (torch.sigmoid(self.head(rising)) - 0.5) * _REACH
-        light = functional.interpolate(
-            functional.avg_pool2d(fine, _CELL), scale_factor=_CELL, mode="bilinear", align_corners=False
-        )
-        residual = light + planes[:, _KEEP] * (fine - light)
-        mask = torch.sigmoid(self.mask(torch.cat([rising, self.edge(planes[:, _COVER])], 1)))
+        middle = self.up_eighth(self.up_sixteenth(self.deep(sixteenth), sixteenth), eighth)
+        rising = self.up_quarter(middle, quarter)
+        fine = _bounded(self.head(rising), _REACH)
+        cells = torch.cat([middle, functional.avg_pool2d(planes[:, :_LOW], FOLD)], 1)
+        light = _smooth(self.share * functional.avg_pool2d(fine, _CELL), _CELL)
+        skin = light + _smooth(self.share * _bounded(self.fold(cells), DEPTH), FOLD)
+        residual = skin + planes[:, _KEEP] * (fine - skin)
+        mask = torch.sigmoid(self.covered(rising, planes))
         return torch.cat([(planes[:, :3] + residual).clamp(0, 1), mask], 1)
+
+    def covered(self, rising: Tensor, planes: Tensor) -> Tensor:
+        """The mask before its sigmoid.
+
+        Args:
+            rising: (N, C, S / 4, S / 4), what ``up_quarter`` returns.
+            planes: as ``forward`` takes them.
+
+        Returns:
+            (N, 1, S, S) float.
+        """
+        raw: Tensor = self.mask(torch.cat([rising, self.edge(planes[:, _COVER])], 1))
+        return raw
 
 
 class PatchCritic(nn.Module):

@@ -19,7 +19,10 @@ from torch.nn import functional
 from livefake.errors import BadInput
 from livefake.frame import Bytes
 from livefake.training.batches import Example
+from livefake.training.folds import fit_folds
 from livefake.training.losses import Shares, critic_loss, deceit, picture_loss, steadiness
+from livefake.training.maskfit import fit_mask
+from livefake.training.narrow import narrow
 from livefake.training.nets import IdentityCritic, PatchCritic, RefineNet, Widths
 from livefake.training.synth import TRAIN
 
@@ -227,6 +230,20 @@ class Trainer:
             self.net.load_state_dict(state["average"])
         except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
             raise BadInput(f"The checkpoint {path} cannot be used: {error}.", "Start without it.") from error
+
+    def start_narrow(self, wide: RefineNet, batch: Example) -> None:
+        """Begin a new run with what a wider network can do, and with the folds and the mask that the truth asks for.
+
+        Args:
+            wide: the network; see ``narrow``.
+            batch: crops of the training split, a hundred or more.
+        """
+        slim = RefineNet(self._widths)
+        narrow(wide, slim, torch.from_numpy(batch.planes).float() / 255)
+        fit_folds(slim, batch)
+        fit_mask(slim, batch)
+        for net in (self.net, self.average):
+            net.load_state_dict(slim.state_dict())
 
     def _parts(self) -> dict[str, Any]:
         return {

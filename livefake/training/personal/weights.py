@@ -22,7 +22,7 @@ from livefake.training.nets import RefineNet, Widths
 
 __all__ = ["read_network", "widths_of"]
 
-_BLOCK: Final = 4
+_LAST: Final = "mask.1.weight"
 _FIRST: Final = {
     "quarter": "stem.1.0.weight",
     "eighth": "down_eighth.0.0.weight",
@@ -31,6 +31,9 @@ _FIRST: Final = {
     "edge": "edge.1.0.weight",
 }
 """A weight of each level whose first dimension is the level's width."""
+_FOLD: Final = "fold."
+_SHARE: Final = "share"
+"""What networks of earlier versions do not have: they had no folds, and showed all of their change on skin."""
 _FLOATS: Final = (1, 10)
 """ONNX numbers of float32 and float16."""
 _REMEDY: Final = "Give a checkpoint.pt of livefake train refine, or a float32 or float16 ONNX file made from one."
@@ -69,7 +72,15 @@ def read_network(path: Path) -> RefineNet:
 def widths_of(net: RefineNet) -> Widths:
     """The widths that a network was made with."""
     state = net.state_dict()
-    return Widths(**{level: int(state[name].shape[0]) for level, name in _FIRST.items()})
+    return _widths({name: tuple(values.shape) for name, values in state.items()})
+
+
+def _widths(shapes: Mapping[str, tuple[int, ...]]) -> Widths:
+    """The widths that weights have, folded or not."""
+    stem = shapes[_FIRST["quarter"]][-1]
+    # Unfolded, 3 are blocks of 4 pixels and 4 are blocks of 2.
+    side = {3: 12, 4: 8}.get(stem, stem)
+    return Widths(**{level: shapes[name][0] for level, name in _FIRST.items()}, stem=side, last=shapes[_LAST][-1])
 
 
 def _from_checkpoint(content: bytes) -> tuple[Widths, dict[str, Any]]:
@@ -79,9 +90,9 @@ def _from_checkpoint(content: bytes) -> tuple[Widths, dict[str, Any]]:
 
 def _from_onnx(content: bytes) -> tuple[Widths, dict[str, Any]]:
     arrays = _initialisers(content)
-    if missing := [name for name in _FIRST.values() if name not in arrays]:
+    if missing := [name for name in (*_FIRST.values(), _LAST) if name not in arrays]:
         raise ValueError(f"there are no float weights named {missing[0]}")
-    widths = Widths(**{level: int(arrays[name].shape[0]) for level, name in _FIRST.items()})
+    widths = _widths({name: values.shape for name, values in arrays.items()})
     wanted = {name: tuple(values.shape) for name, values in RefineNet(widths).state_dict().items()}
     return widths, {name: torch.from_numpy(_fitted(name, arrays, shape)) for name, shape in wanted.items()}
 
@@ -111,10 +122,12 @@ def _initialisers(content: bytes) -> dict[str, Floats]:
 
 def _fitted(name: str, arrays: Mapping[str, Floats], shape: tuple[int, ...]) -> Floats:
     """The weight as the network has it, folding undone."""
+    if name not in arrays and (name == _SHARE or name.startswith(_FOLD)):
+        return np.full(shape, name == _SHARE, np.float32)
     if name not in arrays:
         raise ValueError(f"there are no float weights named {name}")
     found = arrays[name]
-    if found.shape != shape and len(shape) == 4 and found.ndim == 4 and found.shape[2] == shape[2] * _BLOCK:
+    if found.shape != shape and name in (_FIRST["quarter"], _FIRST["edge"]):
         found = _unfolded(name, found, shape)
     if found.shape != shape:
         raise ValueError(f"{name} should be {shape}, it is {found.shape}")
@@ -122,14 +135,15 @@ def _fitted(name: str, arrays: Mapping[str, Floats], shape: tuple[int, ...]) -> 
 
 
 def _unfolded(name: str, wide: Floats, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """From a kernel with stride 4 over whole planes to one of stride 1 over unshuffled planes."""
+    """From a kernel over whole planes to one over unshuffled planes."""
     outward, folded, high, broad = shape
-    planes = folded // _BLOCK**2
+    block = wide.shape[2] // high
+    planes = folded // block**2
     # The picture's convolution sees the first planes of the input, the edge's the last ones.
     seen = slice(0, planes) if name == _FIRST["quarter"] else slice(wide.shape[1] - planes, wide.shape[1])
     rest = np.delete(wide, seen, axis=1)
     if np.any(rest):
         raise ValueError(f"{name} looks at planes that this network does not give it")
     # A folded channel is (plane, row in the block, column in the block); a place in the kernel is (block, row in it).
-    parts = wide[:, seen].reshape(outward, planes, high, _BLOCK, broad, _BLOCK)
+    parts = wide[:, seen].reshape(outward, planes, high, block, broad, block)
     return parts.transpose(0, 1, 3, 5, 2, 4).reshape(shape)
