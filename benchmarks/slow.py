@@ -104,6 +104,7 @@ async def _serve(pipe: Connection, latency_ms: float) -> None:
     from livefake.cli.tools import open_studio, settings
     from livefake.media.encode.hub import Broadcast
     from livefake.media.holdcard import CardPainter
+    from livefake.media.webrtc.low_delay import LowDelayReceiver
     from livefake.media.webrtc.peer import PerformerPeer
     from livefake.sessions import Order, Sessions
 
@@ -121,8 +122,7 @@ async def _serve(pipe: Connection, latency_ms: float) -> None:
     offer = await asyncio.to_thread(pipe.recv)
     peer = PerformerPeer(clock=monotonic, bitrate=bitrate)
     answer = await peer.accept(offer)
-    [video] = [each.receiver for each in peer._connection.getTransceivers() if each.kind == "video"]
-    waiting = video._RTCRtpReceiver__decoder_queue
+    receivers = [each.receiver for each in peer._connection.getTransceivers()]
     entry = await sessions.open(Order(studio.personas[0].id), peer.source)
     entry.session.add(peer.sink)
     pipe.send(answer)
@@ -137,7 +137,7 @@ async def _serve(pipe: Connection, latency_ms: float) -> None:
                 "frames": dict(report.frames),
                 "frame_p50_ms": round(report.frame.p50_ms, 1),
                 "queue_depth": report.queue_depth,
-                "undecoded": waiting.dropped,
+                "undecoded": sum(each.undecoded for each in receivers if isinstance(each, LowDelayReceiver)),
             }
         )
     await peer.close()

@@ -313,6 +313,12 @@ class LowDelayReceiver(RTCRtpReceiver):
         else:
             self._sound = self._RTCRtpReceiver__jitter_buffer = SoundJitterBuffer()
 
+    @property
+    def undecoded(self) -> int:
+        """Pictures that were dropped before the decoder got them; 0 for sound."""
+        waiting = self._RTCRtpReceiver__decoder_queue
+        return waiting.dropped if isinstance(waiting, DecoderQueue) else 0
+
     def stamp(self, pts: int) -> int:
         """The sender's RTP time stamp, 32 bits, of what came out with a ``pts``; that one counts from the first."""
         return (pts + (self._RTCRtpReceiver__timestamp_mapper._origin or 0)) & 0xFFFFFFFF
