@@ -34,6 +34,7 @@ from livefake.training.export import INPUT, OPERATORS, OUTPUT, check_graph, read
 from livefake.training.half import halved
 from livefake.training.losses import Shares
 from livefake.training.nets import RefineNet, Widths
+from livefake.training.personal.weights import read_network
 from livefake.training.quantise import float_layers, quantise
 from livefake.training.ranges import check_ranges, largest_value
 from livefake.training.trainer import Trainer
@@ -132,6 +133,14 @@ def test_engines_give_what_torch_gives_at_any_size(
         made = load(path, shapes=shapes).run({INPUT: planes})[OUTPUT]
         assert np.abs(made - expected).max() < 1e-4
     assert np.ptp(expected[:, 3]) > 0.1, "the network does something"
+
+
+def test_the_share_of_the_change_on_skin_is_in_the_file(crops: list[Floats], tmp_path: Path) -> None:
+    half = lively(RefineNet(SMALL))
+    half.share.fill_(0.5)
+    path = keep(to_onnx(half, crops[0].shape[1], facts=FACTS), tmp_path / "half.onnx")
+    assert float(read_network(path).share) == 0.5
+    assert compare(answers(onnx_engine.load(path)), lambda planes: torch_answer(half, planes), crops).most < 1e-4
 
 
 def test_a_static_graph_has_numbers_for_sides(net: RefineNet, crops: list[Floats], tmp_path: Path) -> None:
