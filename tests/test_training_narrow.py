@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,10 +23,11 @@ def a_network(widths: Widths, seed: int = 0) -> RefineNet:
     for values in net.parameters():
         fan = values[0].numel() if values.ndim == 4 else 64
         torch.nn.init.normal_(values, std=(2 / fan) ** 0.5)
-    return net.eval().requires_grad_(False)
+    net.eval().requires_grad_(False)
+    return net
 
 
-def crops(count: int, seed: int = 0) -> torch.Tensor:
+def crops(count: int, seed: int = 0) -> Any:
     return torch.rand(count, 14, 64, 64, generator=torch.Generator().manual_seed(seed))
 
 

@@ -108,7 +108,7 @@ def refine(
     every quarter of an hour.
     """
     try:
-        from livefake.training.loop import Plan, Progress
+        from livefake.training.loop import SIDES, Plan, Progress
         from livefake.training.loop import refine as train
     except ModuleNotFoundError as error:
         raise LivefakeError(f"Training needs PyTorch ({error}).", "Run: pip install 'livefake[train]'") from error
@@ -126,7 +126,7 @@ def refine(
         threads=threads or len(os.sched_getaffinity(0)),
         device=device,
         start=start,
-        sides=tuple(size or ()) or Plan.sides,
+        sides=tuple(size or SIDES),
     )
     columns = (
         TextColumn("{task.description}"),

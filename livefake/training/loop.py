@@ -23,7 +23,7 @@ from livefake.training.personal.weights import read_network, widths_of
 from livefake.training.report import report_page
 from livefake.training.trainer import Trainer, batch_random
 
-__all__ = ["Plan", "Progress", "refine"]
+__all__ = ["SIDES", "Plan", "Progress", "refine"]
 
 _CHECKPOINT: Final = "checkpoint.pt"
 _SHEET: Final = "sheet.jpg"
@@ -31,7 +31,7 @@ _REPORT: Final = "report.html"
 _FADE: Final = 0.98
 _CROPS: Final = 160
 """Crops that a wider network is narrowed with."""
-_SIDES: Final = (256, 256, 192, 128)
+SIDES: Final = (256, 256, 192, 128)
 """Sides of the crops, as shares of 256 of the pairs' own side, drawn equally often: one set of weights serves all
 rungs of the quality ladder, and small crops teach light and colour at a quarter of the work."""
 
@@ -71,7 +71,7 @@ class Plan:
     widths: Widths = field(default_factory=Widths)
     shares: Shares = field(default_factory=Shares)
     start: Path | None = None
-    sides: tuple[int, ...] = _SIDES
+    sides: tuple[int, ...] = SIDES
 
 
 @dataclass(frozen=True, slots=True)

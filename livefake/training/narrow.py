@@ -102,11 +102,9 @@ def _run(
         if not isinstance(layer, nn.Conv2d):
             continue
         if before is not None:
-            hooks.append(
-                layer.register_forward_pre_hook(lambda part, given, name=name: before(name, part, given[0]))  # type: ignore[misc]
-            )
+            hooks.append(layer.register_forward_pre_hook(lambda part, given, name=name: before(name, part, given[0])))
         if after is not None:
-            hooks.append(layer.register_forward_hook(lambda _, __, result, name=name: after(name, result)))  # type: ignore[misc]
+            hooks.append(layer.register_forward_hook(lambda _, __, result, name=name: after(name, result)))
     net.eval()(planes)
     for hook in hooks:
         hook.remove()
