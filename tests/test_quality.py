@@ -137,6 +137,17 @@ def test_a_track_looks_at_the_same_crop_of_a_smaller_picture() -> None:
     assert track.box == Box(50, 50, 100, 120)
 
 
+def test_a_smaller_picture_is_shown_under_the_same_grant_and_checks_as_before() -> None:
+    stage, frame = Fit(Tracks(), Performer()), grey_frame(width=640, height=480)
+    stage.lines = 360
+    frame.done.update({"consent", "record"})
+    frame.grant, frame.taken = "a grant", 7
+    smaller = stage(frame)
+    assert (smaller.width, smaller.height) == (480, 360)
+    assert smaller.done == {"consent", "record"}
+    assert (smaller.grant, smaller.taken, smaller.instant) == ("a grant", 7, frame.instant)
+
+
 def test_a_picture_is_made_smaller_and_its_time_stays() -> None:
     stage = Fit(Tracks(), Performer())
     frame = Frame(np.full((1080, 1280), 77, np.uint8), 1234, 99, Fraction(1, 1000))

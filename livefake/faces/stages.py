@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from livefake.faces.detect import Detector
 from livefake.faces.landmarks import LandmarkNet
 from livefake.faces.performer import Performer
@@ -46,7 +48,8 @@ class Fit:
         self._came, self._size = came, size
         if size == came:
             return frame
-        return Frame(frame.shrunk(size).i420, frame.pts, frame.arrived, frame.time_base)
+        # All else stays, above all under whose grant it is shown and what has been checked.
+        return replace(frame, i420=frame.shrunk(size).i420)
 
 
 class Detect:
