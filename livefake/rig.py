@@ -109,6 +109,7 @@ class Rig:
         record: Callable[[], str] = no_ledger,
     ) -> None:
         tracks, self._performer = Tracks(), Performer()
+        self._keeps_size: Callable[[], bool] = bool
         self._fit, self._detect = Fit(tracks, self._performer), Detect(detector, tracks)
         self._colour = MatchColour()
         self._refine = Refine(outfit.finishers())
@@ -197,7 +198,16 @@ class Rig:
         """Put a step of quality in force, from the next frame on."""
         self._refine.rung = step.side
         self._detect.interval = step.search
-        self._fit.lines = step.lines
+        if not self._keeps_size():
+            self._fit.lines = step.lines
+
+    def keep_size_while(self, condition: Callable[[], bool]) -> None:
+        """Leave the size of the pictures alone while somebody needs it as it is, a film for example.
+
+        Args:
+            condition: asked on the pipeline's thread whenever the quality changes.
+        """
+        self._keeps_size = condition
 
     def card(self, frame: Frame) -> Sealed:
         """Label, mark and seal a hold card."""

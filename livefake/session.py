@@ -87,6 +87,7 @@ class Session:
         self._clock = clock
         self._hold = Hold()
         self._take = Take(recordings, rig.payload)
+        rig.keep_size_while(lambda: self._take.running)
         self._sinks: list[Sink] = [self._take]
         self._audience = Audience()
         self._fresh: Mailbox[Frame] = Mailbox()

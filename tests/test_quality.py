@@ -191,3 +191,28 @@ def test_every_step_shows_the_face_and_no_frame_is_lost_between_two(studio: Stud
     assert np.abs(np.diff(boxes)).max() < 0.03
     rig._take_step(Step(0, 16, 360, 2))
     assert rig.quality == "mesh warp alone"
+
+
+@pytest.mark.models
+def test_the_size_stays_while_a_film_is_made_of_it(studio: Studio) -> None:
+    rig = studio.rig(
+        "mara",
+        session=1,
+        others=Others.BLUR,
+        budget=Budget(learning=False, interval=10**12, patience=1e6, ceiling=10**18),
+        clock=monotonic,
+        cpu_clock=monotonic,
+    )
+    filming = True
+    rig.keep_size_while(lambda: filming)
+    sizes = []
+    for number, frame in enumerate(footage(8)):
+        if number % 4 == 0:
+            rig._take_step(Step(0, 16, 360))
+        sealed = rig(frame)
+        assert sealed is not None
+        sizes.append(sealed.frame.height)
+        filming = number < 3
+    assert sizes[:4] == [sizes[0]] * 4
+    assert sizes[0] > 360
+    assert sizes[4:] == [360] * 4
