@@ -26,8 +26,10 @@ check: $(VENV)/.ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Tests of real programs run alone: two browsers at once would wait for each other.
 unit: $(VENV)/.ready-dev $(VENV)/.browser
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not browser and not programs"
+	$(BIN)/pytest -m "browser or programs"
 
 bench: $(VENV)/.ready
 	$(BIN)/livefake bench stages

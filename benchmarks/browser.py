@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, Page, Playwright
 
-from livefake.frame import Bytes, Frame
+from livefake.frame import Bytes
 
 __all__ = [
     "BITS",
@@ -42,7 +42,6 @@ BITS = 16
 
 _BLOCKS = BITS + 4
 _SHARE = 40
-_FLASH_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,27 @@ class Server:
 
 
 @contextmanager
-def serve(arguments: Sequence[str] = ()) -> Iterator[Server]:
+def serve(arguments: Sequence[str] = (), *, module: str = "livefake", quiet: bool = False) -> Iterator[Server]:
     """Start ``livefake serve`` on a free port; end it with Ctrl-C.
+
+    Args:
+        arguments: of the command.
+        module: what Python runs; ``benchmarks.named`` names the threads for the system.
+        quiet: keep what it logs to itself.
 
     Raises:
         RuntimeError: it did not print an address, or did not end cleanly.
     """
-    command = [sys.executable, "-m", "livefake", "serve", "--port", "0", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)  # noqa: PLW1509 - takes no lock
+    command = [sys.executable, "-m", module, "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else None,
+        text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - takes no lock
+        # A group of its own: Ctrl-C on the terminal reaches this process only, which ends the service in its turn.
+        process_group=0,
+    )
     try:
         assert process.stdout is not None
         line = process.stdout.readline().strip()
@@ -85,7 +97,11 @@ def serve(arguments: Sequence[str] = ()) -> Iterator[Server]:
         yield Server(line, process.pid)
     finally:
         process.send_signal(signal.SIGINT)
-        code = process.wait(15)
+        try:
+            code = process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
         if process.stdout is not None:
             process.stdout.close()
     if code:
@@ -203,7 +219,7 @@ def write_camera(
     frames: int,
     stamped: bool = False,
     empty: Container[int] = (),
-    flashes: Container[int] | None = None,
+    change: Callable[[Bytes], Bytes] | None = None,
 ) -> None:
     """Turn a clip into a file that Chromium plays as a camera.
 
@@ -214,14 +230,15 @@ def write_camera(
         frames: how many; the clip starts again when it ends.
         stamped: whether each frame carries its number.
         empty: numbers of frames that are a flat grey instead, as if nobody were there.
-        flashes: numbers of frames whose upper left corner is white, while it is black in the others; None leaves it.
+        change: makes another (H * 3 // 2, W) picture of each of the clip's.
     """
     width, height = size
     pictures: list[Bytes] = []
     with av.open(str(clip)) as container:
         for picture in container.decode(video=0):
             scaled = picture.reformat(width, height, "yuv420p", interpolation="AREA")
-            pictures.append(np.ascontiguousarray(scaled.to_ndarray()))
+            i420 = np.ascontiguousarray(scaled.to_ndarray(), np.uint8)
+            pictures.append(i420 if change is None else change(i420))
             if len(pictures) == frames:
                 break
     with target.open("wb") as file:
@@ -234,11 +251,6 @@ def write_camera(
                 frame.fill(128)
             if stamped:
                 stamp(frame[:height], number)
-            if flashes is not None:
-                planes = Frame(frame, 0, 0)
-                side = width // _FLASH_SHARE // 2 * 2
-                planes.y[:side, :side] = 235 if number in flashes else 16
-                planes.u[: side // 2, : side // 2] = planes.v[: side // 2, : side // 2] = 128
             file.write(b"FRAME\n")
             file.write(frame.tobytes())
 

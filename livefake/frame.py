@@ -1,7 +1,7 @@
 """The nouns of one picture: ``Frame`` (I420 as decoded), ``Box``, ``Face``, ``Patch``; and ``Drop``, its end.
 
-A frame stays in I420 (planar YUV 4:2:0, ITU-R BT.601 studio range) from decoder to encoder. Only the
-few regions that are looked at or replaced ever become BGR.
+A frame stays in I420 from decoder to encoder, and so does what is put into it. Only the small crops that a network
+looks at ever become BGR.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from livefake.clock import Nanos
+from livefake.planes import Bytes, Floats, Planes
 
-__all__ = ["RTP_CLOCK", "Box", "Bytes", "Drop", "Face", "Floats", "Frame", "Patch"]
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+__all__ = ["RTP_CLOCK", "Box", "Bytes", "Drop", "Face", "Floats", "Frame", "Levels", "Patch", "Planes"]
 
 RTP_CLOCK: Final = Fraction(1, 90_000)
 """Time base of video in RTP (RFC 3551, section 5)."""
+_STEPS: Final = np.arange(256)
+_HIGHEST: Final = np.array([[235], [240], [240]])
 
 
 class Drop(Exception):
@@ -72,6 +71,16 @@ class Box:
         right, bottom = min(width, self.right + (self.right & 1)), min(height, self.bottom + (self.bottom & 1))
         return Box(left, top, max(left, right), max(top, bottom))
 
+    def halved(self) -> Box:
+        """The same place in a plane of half the size; edges are even."""
+        return Box(self.left // 2, self.top // 2, self.right // 2, self.bottom // 2)
+
+    def scaled(self, across: float, down: float) -> Box:
+        """The box in the same picture at another size, its sides multiplied by these shares."""
+        return Box(
+            round(self.left * across), round(self.top * down), round(self.right * across), round(self.bottom * down)
+        )
+
     def overlap(self, other: Box) -> float:
         """Intersection over union with another box, 0..1."""
         shared = Box(
@@ -106,35 +115,74 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
+class Levels:
+    """What is done to each level of a picture's planes: ``level * gain + offset``.
+
+    Attributes:
+        gains, offsets: for Y, U and V; gains above 0.
+    """
+
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def towards(self, other: Levels, share: float) -> Levels:
+        """A change between this one (share 0) and another (share 1)."""
+        gains = [a + share * (b - a) for a, b in zip(self.gains, other.gains, strict=True)]
+        offsets = [a + share * (b - a) for a, b in zip(self.offsets, other.offsets, strict=True)]
+        return Levels((gains[0], gains[1], gains[2]), (offsets[0], offsets[1], offsets[2]))
+
+    def undone(self) -> Levels:
+        """The change that takes this one back."""
+        back = [1 / gain for gain in self.gains]
+        offsets = [-offset * gain for offset, gain in zip(self.offsets, back, strict=True)]
+        return Levels((back[0], back[1], back[2]), (offsets[0], offsets[1], offsets[2]))
+
+    def tables(self) -> Bytes:
+        """(3, 256) uint8, what becomes of each level of Y, U and V.
+
+        Luma stays within 16 to 235 and chroma within 16 to 240 (ITU-R BT.601).
+        """
+        steps = _STEPS * np.array(self.gains)[:, None] + np.array(self.offsets)[:, None]
+        return np.asarray(np.clip(steps + 0.5, 16, _HIGHEST), np.uint8)
+
+    def apply(self, picture: Planes) -> Planes:
+        """The changed picture."""
+        out = Planes.empty(picture.width, picture.height)
+        for plane, target, table in zip(
+            (picture.y, picture.u, picture.v), (out.y, out.u, out.v), self.tables(), strict=True
+        ):
+            cv2.LUT(plane, table, dst=target)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
 class Patch:
     """A replacement for one region of a frame, before it is put back.
 
     Attributes:
         box: where it goes; even edges, inside the frame.
-        pixels: (box.height, box.width, 3) uint8 BGR.
+        picture: as large as the box.
         mask: (box.height, box.width) uint8, 255 where the patch replaces the picture.
         face: the face it was made for.
         skin: (box.height, box.width) uint8, where the persona's own skin is: the mask without eyes and inner mouth.
         solid: (box.height, box.width) uint8, the same with eyes and mouth filled in; as far as a mask may ever reach.
-        tone: (3, 4) float64 for ``cv2.transform``, what moved the persona's own colours into the live face's; None
-            until that was done.
+        tone: what moved the persona's own colours into the live face's; None until that was done.
     """
 
     box: Box
-    pixels: Bytes
+    picture: Planes
     mask: Bytes
     face: Face
     skin: Bytes
     solid: Bytes
-    tone: NDArray[np.float64] | None = None
+    tone: Levels | None = None
 
 
 @dataclass(slots=True, eq=False)
-class Frame:
+class Frame(Planes):
     """One picture on its way through the pipeline.
 
     Attributes:
-        i420: (height * 3 // 2, width) uint8, C-contiguous: the Y plane, then U, then V. Width and height are even.
         pts: presentation time in units of ``time_base``.
         time_base: seconds per unit of ``pts``.
         arrived: when the picture reached the service, on the service's monotonic clock.
@@ -142,9 +190,10 @@ class Frame:
         patches: replacements that wait to be put back.
         done: names of the stages that have finished with this frame; the seal reads it.
         grant: id of the consent under which it shows a real person's face; empty where it shows none.
+        taken: when it was taken plus the least time that any picture travels, on the same clock: sound of that instant
+            belongs to it. None where nothing is known but its arrival.
     """
 
-    i420: Bytes
     pts: int
     arrived: Nanos
     time_base: Fraction = RTP_CLOCK
@@ -152,104 +201,25 @@ class Frame:
     patches: tuple[Patch, ...] = ()
     done: set[str] = field(default_factory=set)
     grant: str = ""
-
-    def __post_init__(self) -> None:
-        shape, kind = self.i420.shape, self.i420.dtype
-        if len(shape) != 2 or kind != np.uint8 or shape[0] % 3 or shape[1] % 2 or not self.i420.flags.c_contiguous:
-            raise ValueError(
-                f"a frame needs a C-contiguous uint8 array (height * 3 // 2, width) with even sides, got {kind} {shape}"
-            )
+    taken: Nanos | None = None
 
     @classmethod
     def from_bgr(cls, picture: Bytes, *, pts: int = 0, arrived: Nanos = 0) -> Frame:
         """A frame from a (height, width, 3) uint8 BGR picture; odd sides lose their last row or column."""
-        height, width = picture.shape[0] & ~1, picture.shape[1] & ~1
-        even = np.ascontiguousarray(picture[:height, :width])
-        return cls(np.asarray(cv2.cvtColor(even, cv2.COLOR_BGR2YUV_I420), np.uint8), pts, arrived)
-
-    @property
-    def width(self) -> int:
-        return int(self.i420.shape[1])
-
-    @property
-    def height(self) -> int:
-        return int(self.i420.shape[0]) * 2 // 3
+        return cls(Planes.of_bgr(picture).i420, pts, arrived)
 
     @property
     def instant(self) -> Nanos:
         """When the picture was taken, by its own time stamp: steadier than the time of its arrival."""
         return int(self.pts * self.time_base * 1_000_000_000)
 
-    @property
-    def y(self) -> Bytes:
-        """(height, width) view of the luma plane."""
-        return self.i420[: self.height]
-
-    @property
-    def u(self) -> Bytes:
-        """(height // 2, width // 2) view of the blue-difference plane."""
-        return self._chroma(0)
-
-    @property
-    def v(self) -> Bytes:
-        """(height // 2, width // 2) view of the red-difference plane."""
-        return self._chroma(1)
-
-    def _chroma(self, index: int) -> Bytes:
-        luma, size = self.width * self.height, self.width * self.height // 4
-        start = luma + index * size
-        return self.i420.reshape(-1)[start : start + size].reshape(self.height // 2, self.width // 2)
-
-    def bgr(self) -> Bytes:
-        """(height, width, 3) uint8 BGR copy of the whole picture: for tests and stills, never for the live path."""
-        return np.asarray(cv2.cvtColor(self.i420, cv2.COLOR_YUV2BGR_I420), np.uint8)
+    def windows(self, box: Box) -> tuple[Bytes, Bytes, Bytes]:
+        """Views of the three planes where a region with even edges inside the picture lies."""
+        half = box.halved()
+        rows, columns = slice(half.top, half.bottom), slice(half.left, half.right)
+        return self.y[box.top : box.bottom, box.left : box.right], self.u[rows, columns], self.v[rows, columns]
 
     def roi(self, box: Box) -> Bytes:
         """(box.height, box.width, 3) uint8 BGR copy of a region with even edges inside the picture."""
-        rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-        half_rows, half_columns = slice(box.top // 2, box.bottom // 2), slice(box.left // 2, box.right // 2)
-        chroma = cv2.merge([self.u[half_rows, half_columns], self.v[half_rows, half_columns]])
-        return np.asarray(cv2.cvtColorTwoPlane(self.y[rows, columns], chroma, cv2.COLOR_YUV2BGR_NV12), np.uint8)
-
-    def shrink(self, size: tuple[int, int]) -> Bytes:
-        """The whole picture at another size.
-
-        Args:
-            size: (width, height), both even, meant to be smaller than the frame.
-
-        Returns:
-            (height, width, 3) uint8 BGR, each pixel the mean of the area it covers.
-        """
-        width, height = size
-        small = Frame(np.empty((height * 3 // 2, width), np.uint8), self.pts, self.arrived)
-        cv2.resize(self.y, size, dst=small.y, interpolation=cv2.INTER_AREA)
-        for plane, target in ((self.u, small.u), (self.v, small.v)):
-            cv2.resize(plane, (width // 2, height // 2), dst=target, interpolation=cv2.INTER_AREA)
-        return small.bgr()
-
-    def crop(self, matrix: Floats, size: tuple[int, int]) -> Bytes:
-        """A resampled BGR crop, read straight from the planes.
-
-        Args:
-            matrix: (2, 3), maps frame pixels to crop pixels (pixel centres at whole numbers).
-            size: (width, height) of the crop, both even.
-
-        Returns:
-            (height, width, 3) uint8 BGR; outside the picture the edge is repeated.
-        """
-        width, height = size
-        out = Frame(np.empty((height * 3 // 2, width), np.uint8), self.pts, self.arrived)
-        cv2.warpAffine(self.y, matrix, size, dst=out.y, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        # A chroma sample sits in the middle of its 2 x 2 luma pixels: luma = 2 * chroma + 0.5 on both sides.
-        half = np.asarray(matrix, np.float32).copy()
-        half[:, 2] = (half[:, 2] + half[:, :2].sum(1) / 2 - 0.5) / 2
-        for plane, target in ((self.u, out.u), (self.v, out.v)):
-            cv2.warpAffine(
-                plane,
-                half,
-                (width // 2, height // 2),
-                dst=target,
-                flags=cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-        return out.bgr()
+        luma, *chroma = self.windows(box)
+        return np.asarray(cv2.cvtColorTwoPlane(luma, cv2.merge(chroma), cv2.COLOR_YUV2BGR_NV12), np.uint8)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from livefake.clock import Clock
+from livefake.clock import Clock, Nanos
 from livefake.compose.blend import Blend
 from livefake.compose.colour import MatchColour
 from livefake.compose.others import HideOthers, Others
@@ -15,12 +15,13 @@ from livefake.engine.base import Engine
 from livefake.faces.detect import Detector
 from livefake.faces.landmarks import LandmarkNet
 from livefake.faces.performer import Performer
-from livefake.faces.stages import Detect, Follow, ReadLandmarks
+from livefake.faces.stages import Detect, Fit, Follow, ReadLandmarks
 from livefake.faces.track import Tracks
 from livefake.flow.budget import Budget
-from livefake.flow.ladder import Ladder
+from livefake.flow.ladder import Ladder, Step
 from livefake.flow.outcome import Observer
 from livefake.flow.pipeline import Pipeline
+from livefake.flow.quality import Quality
 from livefake.flow.stage import Stage
 from livefake.frame import Frame
 from livefake.swap.base import Swapper
@@ -44,16 +45,23 @@ class Outfit:
         swapper: wears it.
         gate: watches over a real person's consent, made for one performer; None for a fictional persona.
         engines: the swap network by the side of its crop, pixels; empty where the mesh warp is all there is.
+        speeds: what one run of it takes on this machine, by the same sides.
     """
 
     swapper: Swapper
     gate: ConsentGate | None = None
     engines: Mapping[int, Engine] = field(default_factory=dict)
+    speeds: Mapping[int, Nanos] = field(default_factory=dict)
 
     @property
     def grant(self) -> str | None:
         """Id of the grant of the person whose face it is; None for a fictional persona."""
         return None if self.gate is None else self.gate.grant
+
+    @property
+    def networks(self) -> dict[int, Nanos]:
+        """What one run takes by the side of the crop; nothing where it was not measured."""
+        return {side: self.speeds.get(side, 0) for side in self.engines}
 
     def finishers(self) -> dict[int, Finisher]:
         """The networks for one thread."""
@@ -75,10 +83,9 @@ class Rig:
         others: what happens to other people's faces.
         tone: 0 for the performer's skin tone, 1 for the persona's.
         look: of the label.
-        budget: what a frame may cost.
+        budget: what a frame may cost; quality stays at its best where that has no source to keep up with.
         clock, cpu_clock: see ``Pipeline``.
         observers: told about every stage and frame.
-        interval: frames from one detection to the next.
         record: why the ledger is not written, see ``RecordGate``; without a ledger no real person's face is shown.
 
     Attributes:
@@ -99,19 +106,19 @@ class Rig:
         clock: Clock,
         cpu_clock: Clock,
         observers: Sequence[Observer] = (),
-        interval: int = 8,
         record: Callable[[], str] = no_ledger,
     ) -> None:
         tracks, self._performer = Tracks(), Performer()
-        detect = Detect(detector, tracks, interval=interval)
+        self._fit, self._detect = Fit(tracks, self._performer), Detect(detector, tracks)
         self._colour = MatchColour()
         self._refine = Refine(outfit.finishers())
         self._tone = SkinTone(tone)
         self._hide = HideOthers(others)
         self._before: tuple[Stage, ...] = (
-            detect,
+            self._fit,
+            self._detect,
             ReadLandmarks(landmarks, tracks),
-            Follow(tracks, self._performer, detect),
+            Follow(tracks, self._performer, self._detect),
         )
         self._after: tuple[Stage, ...] = (
             self._colour,
@@ -124,8 +131,17 @@ class Rig:
         )
         self.payload = payload
         self._record = record
+        self._budget = budget
+        self._quality = Quality(
+            Ladder(outfit.networks, moving=budget.learning),
+            budget,
+            self._refine,
+            apply=self._take_step,
+            missed=self._refine.restart,
+            clock=clock,
+        )
         self._assemble = partial(
-            Pipeline, budget=budget, clock=clock, cpu_clock=cpu_clock, observers=(*observers, Ladder(self._refine))
+            Pipeline, budget=budget, clock=clock, cpu_clock=cpu_clock, observers=(*observers, self._quality)
         )
         # Cards are drawn on another thread than pictures, so they get a label and a mark of their own.
         # Little of a faint mark is left of a dark, flat card at a low rate, and nobody minds its showing there.
@@ -151,11 +167,37 @@ class Rig:
     def quality(self) -> str:
         """What the swap runs with, in words."""
         warp, rung = self._swap.swapper.name, self._refine.rung
-        return f"{warp} alone" if rung == OFF else f"{warp} and network at {rung} pixels"
+        swap = f"{warp} alone" if rung == OFF else f"{warp} and network at {rung} pixels"
+        return ", ".join((swap, *self._quality.ladder.words))
+
+    @property
+    def steps_down(self) -> int:
+        """How many steps below the best the quality is."""
+        return self._quality.ladder.place
+
+    @property
+    def moves(self) -> int:
+        """How often the quality has changed."""
+        return self._quality.ladder.moves
+
+    @property
+    def skipped(self) -> int:
+        """Frames that were left out because the machine works on every second one only."""
+        return self._quality.skipped
+
+    def arrive(self, frame: Frame) -> None:
+        """Learn the source's rate: to be told of every frame that comes, on any one thread."""
+        self._budget.arrive(frame.instant)
 
     def __call__(self, frame: Frame) -> Sealed | None:
         """Finish one frame; None when there is nothing that may be shown."""
-        return self._pipeline(frame)
+        return self._pipeline(frame) if self._quality.takes() else None
+
+    def _take_step(self, step: Step) -> None:
+        """Put a step of quality in force, from the next frame on."""
+        self._refine.rung = step.side
+        self._detect.interval = step.search
+        self._fit.lines = step.lines
 
     def card(self, frame: Frame) -> Sealed:
         """Label, mark and seal a hold card."""
@@ -167,6 +209,7 @@ class Rig:
         """Change the persona; no frame sees half of the change."""
         # First: it starts from nothing, so a frame of the old persona just loses it.
         self._refine.wear(outfit.finishers())
+        self._quality.change(outfit.networks)
         self._swap, self._pipeline = self._dress(outfit, self._hide.how)
         self.grant = outfit.grant
         self._gate = outfit.gate

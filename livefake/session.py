@@ -201,6 +201,7 @@ class Session:
             async for frame in self._source:
                 self._arrived += 1
                 self._in.add(frame.arrived)
+                self._rig.arrive(frame)
                 self._latest = (frame.width, frame.height, frame.pts, frame.arrived)
                 self._fresh.put(frame)
         finally:
@@ -306,7 +307,7 @@ class Session:
                 "swapped": counts[Fate.SWAPPED] - self._withheld,
                 "held": counts[Fate.HELD] + self._withheld,
                 "carded": self._carded,
-                "dropped": self._fresh.dropped + self._done.dropped,
+                "dropped": self._fresh.dropped + self._done.dropped + self._rig.skipped,
                 "late": counts[Fate.LATE],
                 "failed": counts[Fate.FAILED],
             },
@@ -314,6 +315,8 @@ class Session:
             frame=frame,
             server_ms=self._age.timing().p50_ms,
             quality=self._rig.quality,
+            steps_down=self._rig.steps_down,
+            moves=self._rig.moves,
             tone=self._tone,
             recording=self._take.report(),
             mark=mark,

@@ -93,6 +93,7 @@ class Sessions:
         time_of_day: the wall clock, for the ledger.
         recordings: where pictures are kept; None where nothing can be kept.
         look: of the label in every picture; None for the usual one.
+        refine: whether the swap network finishes what the mesh warp begins.
     """
 
     def __init__(
@@ -109,8 +110,10 @@ class Sessions:
         time_of_day: Wall = wall,
         recordings: Recordings | None = None,
         look: Look | None = None,
+        refine: bool = True,
     ) -> None:
         self._look = look
+        self._refine = refine
         self.capacity = capacity
         self._studio = studio
         self._latency = latency
@@ -213,6 +216,7 @@ class Sessions:
             observers=observers,
             record=no_ledger if witness is None else witness.problem,
             look=self._look,
+            refine=self._refine,
         )
         if witness is not None:
             witness.begin(rig.grant)
@@ -222,7 +226,7 @@ class Sessions:
 
     def _outfit(self, witness: Witness | None, persona: str) -> Outfit:
         """What to change into; the ledger knows before the first picture shows it."""
-        outfit = self._studio.outfit(persona)
+        outfit = self._studio.outfit(persona, refine=self._refine)
         if witness is not None:
             witness.change(outfit.grant)
         return outfit

@@ -72,6 +72,8 @@ class Settings:
         recordings: folder for recordings; None for ``recordings`` in the data folder.
         c2pa_cert, c2pa_key: PEM files that recordings and pictures are signed with, see
             ``livefake.trust.chain.brought_chain``; both or neither. None for the installation's own.
+        refine: whether the swap network finishes what the mesh warp begins; without it a picture costs a fraction, and
+            looks it.
         encoder: of H.264 streams, one of ``ENCODERS``: auto takes graphics hardware that passes its trial, or else the
             processor.
         ice_servers: STUN and TURN servers, see ``livefake.media.ice``; none where all browsers are near.
@@ -99,6 +101,7 @@ class Settings:
     recordings: Path | None = None
     c2pa_cert: Path | None = None
     c2pa_key: Path | None = None
+    refine: bool = True
     encoder: str = "auto"
     ice_servers: tuple[IceServer, ...] = ()
     turn_secret: str = field(default="", repr=False)
@@ -236,6 +239,7 @@ _VARIABLES: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
     "data": (Path, "a folder"),
     "tls_cert": (Path, "a file"),
     "tls_key": (Path, "a file"),
+    "refine": (_yes_or_no, "yes or no"),
     "encoder": (str.lower, "an encoder"),
     "label_language": (str.lower, "a language"),
     "label_corner": (str.lower, "a corner"),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from livefake.clock import Clock, Wall, seconds, wall
+from livefake.clock import Clock, Nanos, Wall, monotonic, seconds, wall
 from livefake.compose.others import Others
 from livefake.engine.base import Engine
 from livefake.engine.factory import SwapFiles, engines, open_swap_engine
 from livefake.engine.gpu import find_gpu
 from livefake.engine.weights import Weights
-from livefake.errors import BadPersona, ConsentError, NotFound
+from livefake.errors import BadPersona, ConsentError, LivefakeError, NotFound
 from livefake.faces.detect import Detector
 from livefake.faces.eyes import EyeNet
 from livefake.faces.landmarks import LandmarkNet
@@ -26,6 +27,7 @@ from livefake.flow.budget import Budget
 from livefake.flow.outcome import Observer
 from livefake.frame import Bytes, Drop, Frame
 from livefake.media.performers import performers
+from livefake.networks import SIDES, Networks, open_swap
 from livefake.rig import Outfit, Rig
 from livefake.swap.base import Swapper
 from livefake.swap.community.dfm import DfmSwapper, read_dfm
@@ -41,7 +43,7 @@ from livefake.trust.look import Look
 from livefake.trust.mark import Watermark
 from livefake.trust.packs import check_pack
 from livefake.trust.probe import Verdict
-from livefake.trust.prober import Prober
+from livefake.trust.prober import Describe, Here, Prober
 from livefake.trust.rehearsal import Sight, Wearing
 from livefake.trust.shipped import is_shipped
 from livefake.trust.watermark import Payload
@@ -49,9 +51,8 @@ from livefake.trust.watermark import Payload
 __all__ = ["Studio"]
 
 
-_SIDES: Final = (256, 192, 128)
-"""Of the swap network's crop, pixels: the rungs of the quality ladder."""
 _RUNS: Final = 5
+_TIMED: Final = 3
 
 
 class Studio:
@@ -65,6 +66,9 @@ class Studio:
         packs: folder with personas of this installation's own, real people's among them; it need not be there.
         grants: the book of grants; without one no real person's persona can be worn.
         time_of_day: the wall clock, by which grants begin and end.
+        describe: opens what tells people apart; None for a network in this process, which stands still meanwhile.
+        clock: measures how fast the networks run here.
+        networks: of the weights, where somebody has begun to open them.
 
     Raises:
         LivefakeError: something is missing or damaged.
@@ -80,6 +84,9 @@ class Studio:
         packs: Path | None = None,
         grants: GrantBook | None = None,
         time_of_day: Wall = wall,
+        describe: Describe | None = None,
+        clock: Clock = monotonic,
+        networks: Networks | None = None,
     ) -> None:
         import cv2
 
@@ -92,10 +99,12 @@ class Studio:
         self._time_of_day = time_of_day
         self._issuer = issuer
         self._triangles = read_triangles(models / "mesh" / "triangles.npy")
-        self._detector: Engine = engines(cache, exact=False).load(weights.path("face-detector"))
-        self._landmarks: Engine = engines(cache, exact=True).load(weights.path("face-mesh"))
+        self._networks = networks or Networks(weights, cache)
+        self._detector, self._landmarks = self._networks.detector, self._networks.landmarks
         self._swappers: dict[str, MeshSwapper] = {}
         self._rungs: dict[str, dict[int, Engine]] = {}
+        self._speeds: dict[int, Nanos] = {}
+        self._clock = clock
         self._weights = weights
         self._cache = cache
         self._brought: dict[str, Engine] = {}
@@ -106,6 +115,7 @@ class Studio:
             networks=self.networks,
             # Of one that comes with livefake it is known what it does: one look keeps a first change of persona short.
             performers=lambda card: performers(models, without=card.id, one=is_shipped(card)),
+            describe=describe or Here(),
         )
 
     @property
@@ -147,12 +157,34 @@ class Studio:
         swapper = self._swapper(card)
         engines = self._refiners(card) if refine and card.model is None else {}
         self._prober.check(card, lambda: self._rehearsed(card))
-        return Outfit(swapper, gate, engines)
+        return Outfit(swapper, gate, engines, self._speeds)
+
+    def prepare(self, enough: Callable[[], bool]) -> None:
+        """Do for every persona what its first wearing would wait for; one that may not be worn is passed over.
+
+        Nothing is decided here: whoever wears it is checked then as ever. What was kept of personas that are gone is
+        let go of.
+
+        Args:
+            enough: whether to stop, asked before each.
+        """
+        self._prober.remember(self.personas)
+        keys = {"", *map(_key, self.personas)}
+        with self._lock:
+            kept: tuple[dict[str, Any], ...] = (self._swappers, self._brought, self._rungs)
+            for each in kept:
+                for key in each.keys() - keys:
+                    del each[key]
+        # Those of this installation's own take longest: of them nobody knows yet what comes out.
+        for card in sorted(self.personas, key=is_shipped):
+            if enough():
+                return
+            with suppress(LivefakeError):
+                self.outfit(card.id)
 
     def _swapper(self, card: PersonaCard) -> Swapper:
         """What wears a persona, its files checked when it is opened."""
-        # A pack that was made anew is another one, and so is its signature.
-        key = f"{card.folder}:{card.signature}:{card.content}"
+        key = _key(card)
         with self._lock:
             if card.model is not None:
                 if key not in self._brought:
@@ -173,7 +205,7 @@ class Studio:
         """A persona for trying it on."""
         if card.model is not None:
             return self._swapper(card), None
-        return self._swapper(card), Finisher(self._refiners(card)[_SIDES[0]].sibling())
+        return self._swapper(card), Finisher(self._refiners(card)[SIDES[0]].sibling())
 
     def probe(self, card: PersonaCard) -> Verdict | None:
         """Compare the face that comes out of a pack with the grants, wherever the pack lies; see ``Prober.check``."""
@@ -225,22 +257,29 @@ class Studio:
             card: of a persona that may bring its own; None for the general one.
         """
         own = None if card is None else card.networks
-        key = "" if card is None or own is None else f"{card.folder}:{card.signature}:{card.content}"
+        key = "" if card is None or own is None else _key(card)
         with self._lock:
             if key not in self._rungs:
-                gpu = find_gpu()
                 if own is None:
-                    half = None if gpu is None else self._weights.path("refine")
-                    files = SwapFiles(half, self._weights.path("refine-int8"))
+                    rungs = dict(self._networks.swap)
                 else:
-                    files = SwapFiles(None if gpu is None else own[0], own[1])
-                rungs: dict[int, Engine] = {}
-                for side in _SIDES:
-                    shapes = {"planes": (1, CHANNELS, side, side)}
-                    choice = open_swap_engine(files, shapes=shapes, cache=self._cache, gpu=gpu, exact=False)
-                    rungs[side] = choice.engine
+                    files = SwapFiles(None if find_gpu() is None else own[0], own[1])
+                    rungs = {side: open_swap(files, side, self._cache) for side in SIDES}
+                for side, engine in rungs.items():
+                    # All of them are built alike, so what one takes holds for the others.
+                    if side not in self._speeds:
+                        self._speeds[side] = self._time(Finisher(engine.sibling()))
                 self._rungs[key] = rungs
             return self._rungs[key]
+
+    def _time(self, net: Finisher) -> Nanos:
+        """What one run of a swap network takes here; the least of a few, because others may be at work."""
+        planes, took = np.zeros((CHANNELS, net.size, net.size), np.uint8), []
+        for _ in range(_TIMED):
+            start = self._clock()
+            net(planes)
+            took.append(self._clock() - start)
+        return min(took)
 
     def _gate(self, card: PersonaCard, output: Output) -> ConsentGate:
         """Check a real person's pack and grant now, and have the grant checked from then on."""
@@ -326,5 +365,9 @@ class Studio:
         frame = Frame(np.full((540, 640), 128, np.uint8), 0, 0)
         detector(frame)
         landmarks(frame, np.eye(2, 3, dtype=np.float32))
-        for side, engine in self._refiners().items():
-            Finisher(engine)(np.zeros((CHANNELS, side, side), np.uint8))
+        self._refiners()
+
+
+def _key(card: PersonaCard) -> str:
+    # A pack that was made anew is another one, and so is its signature.
+    return f"{card.folder}:{card.signature}:{card.content}"

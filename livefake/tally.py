@@ -65,6 +65,8 @@ class Report:
         frame: what the whole pipeline takes.
         server_ms: median time from a frame's arrival to its picture's being handed to the sinks, milliseconds.
         quality: what the swap runs with, in words.
+        steps_down: how many steps below the best that is.
+        moves: how often it has changed.
         queue_depth: most frames that ever waited in one place.
         tone: 0 for the performer's skin tone, 1 for the persona's.
         recording: how the latest recording does; None before the first.
@@ -88,6 +90,8 @@ class Report:
     server_ms: float
     quality: str
     queue_depth: int
+    steps_down: int = 0
+    moves: int = 0
     tone: float = 0.0
     recording: Recording | None = None
     mark: MarkReads = field(default_factory=MarkReads)

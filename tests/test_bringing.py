@@ -160,6 +160,47 @@ def test_a_fictional_persona_with_an_enrolled_face_is_refused(people: Studio, bo
     assert people.outfit("inger").gate is None
 
 
+def test_a_persona_that_was_prepared_is_worn_without_being_tried_on_again(
+    people: Studio, book: GrantBook, packs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from livefake.trust.packs import sign_pack
+
+    grant = enter(book, face=persona_face("mara"))
+    packs.mkdir(parents=True)
+    sign_pack(person_pack(packs, grant.id), book.key)
+    people.prepare(lambda: False)
+
+    def tried_on(*_: object) -> None:
+        raise AssertionError("it was tried on")
+
+    monkeypatch.setattr(people._prober, "_tried_on", tried_on)
+    assert people.outfit("zoe").grant == grant.id
+    assert people.outfit("amparo").gate is None
+    with pytest.raises(ConsentError, match=f"its face is that of grant {grant.id}"):
+        people.outfit("mara")
+    # A grant more, and nobody has to be tried on for it.
+    enter(book, seed=2)
+    assert people.outfit("zoe").grant == grant.id
+
+
+def test_nothing_is_kept_of_a_persona_that_is_gone(people: Studio, book: GrantBook, packs: Path) -> None:
+    from livefake.trust.packs import sign_pack
+
+    grant = enter(book, face=persona_face("mara"))
+    packs.mkdir(parents=True)
+    sign_pack(person_pack(packs, grant.id), book.key)
+    people.prepare(lambda: False)
+    [card] = [card for card in people.personas if card.id == "zoe"]
+    assert any(f"{card.signature}" in key for key in people._swappers)
+    # This pack has the very files of another persona, which stays.
+    people._prober._sights["gone"] = people._prober._sights[card.content]
+    remove(packs, "zoe")
+    people.prepare(lambda: True)
+    assert "gone" not in people._prober._sights
+    assert card.content in people._prober._sights
+    assert not any(f"{card.signature}" in key for key in people._swappers)
+
+
 def test_without_the_extra_only_the_built_in_personas_are_worn(
     people: Studio, book: GrantBook, packs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -173,7 +214,7 @@ def test_without_the_extra_only_the_built_in_personas_are_worn(
         raise EngineError("Telling people apart needs dlib, which is not installed.", "Run: pip install it")
 
     monkeypatch.setattr(prober, "IdentityNet", missing)
-    monkeypatch.setattr(people._prober, "_identity", None)
+    monkeypatch.setattr(people._prober, "_describe", prober.Here())
     monkeypatch.setattr(people._prober, "_sights", {})
     assert people.outfit("amparo").gate is None
     with pytest.raises(ConsentError, match="needs dlib") as caught:

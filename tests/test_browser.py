@@ -9,53 +9,24 @@ import av
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
-from benchmarks.browser import Server, chromium, go_live, grab, missing, serve, write_camera
+from benchmarks.browser import Server, chromium, go_live, grab, write_camera
 from livefake.frame import Frame
 from livefake.media.picture import to_frame
 from livefake.resources import models_folder
 from livefake.trust.provenance import State, read_provenance
 from livefake.trust.watermark.detect import Detector
+from tests.browserkit import REAL_BROWSER, hear, labelled, stop
 from tests.footage import CLIP, footage
 from tests.identity import descriptor, distance
 
 pytestmark = [
-    pytest.mark.browser,
+    *REAL_BROWSER,
     pytest.mark.models,
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    # Playwright's synchronous interface leaves its event loop to the interpreter's exit.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
 PERSONA = "edgar"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("data")
-
-
-@pytest.fixture(scope="module")
-def server(data: Path) -> Iterator[Server]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIVEFAKE_DATA", str(data))
-        with serve(["--capacity", "1"]) as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_camera(CLIP, camera, (640, 360), frames=240)
-    with chromium(playwright, camera) as running:
-        yield running
 
 
 @pytest.fixture
@@ -63,17 +34,10 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page that must not complain."""
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     fresh = context.new_page()
-    complaints: list[str] = []
-    fresh.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    fresh.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = hear(fresh)
     yield fresh
     context.close()
     assert complaints == []
-
-
-def stop(page: Page) -> None:
-    page.click("#stop")
-    page.wait_for_selector("#go:visible")
 
 
 def test_the_returned_picture_is_swapped_labelled_and_marked_at_20_frames_a_second(page: Page, server: Server) -> None:
@@ -103,9 +67,7 @@ def test_the_returned_picture_is_swapped_labelled_and_marked_at_20_frames_a_seco
     assert np.median([distance(found, performer) for found in seen]) > 0.6
 
     for picture in pictures:
-        corner = cv2.cvtColor(picture[8:40, -150:-16], cv2.COLOR_BGR2GRAY)
-        assert np.percentile(corner, 95) > 200, "the label's letters are bright"
-        assert np.percentile(corner, 20) < 90, "its plate is dark"
+        assert labelled(picture)
 
     detector = Detector()
     for picture in pictures:
@@ -202,8 +164,7 @@ def test_when_the_face_vanishes_the_browser_sees_the_card_and_never_the_camera(
     assert states & {"card", "paused"}
     cards = 0
     for picture in pictures:
-        corner = cv2.cvtColor(picture[8:40, -150:-16], cv2.COLOR_BGR2GRAY)
-        assert np.percentile(corner, 95) > 200, "no picture without the label"
+        assert labelled(picture), "no picture without the label"
         # The empty camera is one flat grey; the card is dark, the room of the clip is neither.
         middle = picture[100:330, 40:600].reshape(-1, 3)
         assert not (middle.std() < 12 and 100 < middle.mean() < 156), "the camera's own picture got out"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
-from benchmarks.browser import Server, chromium, go_live, grab, missing, serve, write_camera
+from benchmarks.browser import Server, chromium, go_live, grab, serve, write_camera
 from livefake.clock import wall
 from livefake.frame import Bytes
 from livefake.trust.consent import Grant, Output, Purpose
@@ -21,17 +21,15 @@ from livefake.trust.grants import GrantBook
 from livefake.trust.handles import Handle
 from livefake.trust.packs import sign_pack
 from livefake.trust.watch import Watched
+from tests.browserkit import REAL_BROWSER
 from tests.footage import CLIP
 from tests.grantkit import person_pack, persona_face
 from tests.stagecamera import stage_camera
 
 pytestmark = [
-    pytest.mark.browser,
+    *REAL_BROWSER,
     pytest.mark.models,
     pytest.mark.slow,
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    # Playwright's synchronous interface leaves its event loop to the interpreter's exit.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
 WITHIN_SECONDS = 5.0
@@ -76,12 +74,6 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         patch.setitem(os.environ, "LIVEFAKE_DATA", str(data))
         with serve(["--capacity", "1"]) as server:
             yield Studio(server, data, grant, handle)
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -8,34 +8,22 @@ import httpx
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.browser import Server, chromium, missing, serve
+from benchmarks.browser import Server, chromium
+from tests.browserkit import REAL_BROWSER, hear
 
 pytestmark = [
-    pytest.mark.browser,
+    *REAL_BROWSER,
     pytest.mark.models,
     pytest.mark.slow,
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    # Playwright's synchronous interface leaves its event loop to the interpreter's exit.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIVEFAKE_DATA", str(tmp_path_factory.mktemp("data")))
-        with serve(["--capacity", "1"]) as running:
-            yield running
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page that must not complain."""
-    complaints: list[str] = []
     with sync_playwright() as playwright, chromium(playwright) as browser:
         fresh = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-        fresh.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        fresh.on("pageerror", lambda error: complaints.append(str(error)))
+        complaints = hear(fresh)
         yield fresh
     assert complaints == []
 

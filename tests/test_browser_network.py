@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from aioice.ice import get_host_addresses
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from benchmarks.browser import Server, chromium, go_live, missing, serve, write_camera
+from benchmarks.browser import Server, go_live
+from benchmarks.detour import detour
 from livefake.media.webrtc.scripted import DOWN
-from tests.footage import CLIP
-from tests.pathkit import detour
+from tests.browserkit import REAL_BROWSER, stop
 
 pytestmark = [
-    pytest.mark.browser,
+    *REAL_BROWSER,
     pytest.mark.models,
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    # Playwright's synchronous interface leaves its event loop to the interpreter's exit.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIVEFAKE_DATA", str(tmp_path_factory.mktemp("data")))
-        with serve(["--capacity", "1"]) as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_camera(CLIP, camera, (640, 360), frames=240)
-    with chromium(playwright, camera) as running:
-        yield running
 
 
 def until(page: Page, state: str, seconds: float) -> float:
@@ -76,5 +50,4 @@ def test_a_dropped_connection_is_made_again_under_the_same_consent(browser: Brow
         assert page.input_value("#view-url") == link
         assert len(way.paths) >= 2
         assert not page.is_visible("#banner")
-        page.click("#stop")
-        page.wait_for_selector("#go:visible")
+        stop(page)

@@ -9,22 +9,20 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from benchmarks.browser import Server, chromium, go_live, missing, serve, write_camera
+from benchmarks.browser import Server, go_live
 from benchmarks.obs import SOURCE
 from livefake.frame import Bytes
 from livefake.resources import models_folder
-from tests.footage import CLIP, footage
+from tests.browserkit import REAL_BROWSER, hear, labelled, stop
+from tests.footage import footage
 from tests.identity import descriptor, distance
 
 pytestmark = [
-    pytest.mark.browser,
+    *REAL_BROWSER,
     pytest.mark.models,
     pytest.mark.slow,
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    # Playwright's synchronous interface leaves its event loop to the interpreter's exit.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
 WATCH: Final = """
@@ -48,44 +46,15 @@ WATCH: Final = """
 """From now on, keep every picture that the output shows, and when."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIVEFAKE_DATA", str(tmp_path_factory.mktemp("data")))
-        with serve(["--capacity", "1"]) as running:
-            yield running
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    write_camera(CLIP, camera, (640, 360), frames=240)
-    with chromium(playwright, camera) as running:
-        yield running
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page that must not complain, except of what the service refused."""
     context = browser.new_context(viewport={"width": 1280, "height": 860})
     fresh = context.new_page()
-    complaints: list[str] = []
-    fresh.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    fresh.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = hear(fresh)
     yield fresh
     context.close()
     assert [complaint for complaint in complaints if "status of 422" not in complaint] == []
-
-
-def stop(page: Page) -> None:
-    page.click("#stop")
-    page.wait_for_selector("#go:visible")
 
 
 def wear(page: Page, persona: str) -> float:
@@ -110,12 +79,6 @@ def decoded(data: str) -> Bytes:
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     return np.asarray(picture, np.uint8)
-
-
-def labelled(picture: Bytes) -> bool:
-    """Are the label's bright letters on their dark plate there? No camera picture has them."""
-    corner = cv2.cvtColor(picture[8:40, -150:-16], cv2.COLOR_BGR2GRAY)
-    return bool(np.percentile(corner, 95) > 200 and np.percentile(corner, 20) < 90)
 
 
 def face(persona: str) -> Bytes:

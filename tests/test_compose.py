@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
-from livefake.compose.blend import Blend, paste
-from livefake.compose.colour import MatchColour, colour_transfer
-from livefake.compose.kernel import blend_plane
+from livefake.compose.blend import Blend
+from livefake.compose.colour import MatchColour, Sample, colour_transfer
 from livefake.compose.others import HideOthers, Others
-from livefake.frame import Box, Bytes, Drop, Frame, Patch
+from livefake.frame import Box, Bytes, Drop, Frame, Levels, Patch, Planes
+from livefake.overlay import blend_plane, lay
 from tests.album import a_face, grey_frame, noisy_frame
 
 planes = arrays(np.uint8, (6, 8))
@@ -23,7 +23,7 @@ def test_blending_is_the_rounded_weighted_mean(plane: Bytes, patch: Bytes, alpha
     share = alpha.astype(np.float64) / 255
     expected = plane + (patch.astype(np.float64) - plane) * share
     blended = plane.copy()
-    blend_plane(blended, patch, alpha)
+    blend_plane(blended, 0, 0, patch, alpha)
     assert np.abs(blended - expected).max() <= 0.5 + 1e-9
 
 
@@ -32,7 +32,7 @@ def test_pasting_changes_only_the_masked_region() -> None:
     before = Frame(frame.i420.copy(), 0, 0)
     mask = np.zeros((100, 80), np.uint8)
     mask[20:80, 20:60] = 255
-    paste(frame, box, np.full((100, 80, 3), (40, 90, 200), np.uint8), mask)
+    lay(frame, Planes.of_bgr(np.full((100, 80, 3), (40, 90, 200), np.uint8)), mask, box)
     assert np.abs(frame.bgr()[100, 80].astype(int) - (40, 90, 200)).max() <= 3
     frame.y[80:140, 60:100] = before.y[80:140, 60:100]
     frame.u[40:70, 30:50] = before.u[40:70, 30:50]
@@ -45,7 +45,7 @@ def a_patch(frame: Frame, value: int = 255, level: tuple[int, int, int] = (90, 1
     box = Box.around(face.points, 4).within(frame.width, frame.height)
     shape = (box.height, box.width)
     mask = np.full(shape, value, np.uint8)
-    return Patch(box, np.full((*shape, 3), level, np.uint8), mask, face, mask, mask)
+    return Patch(box, Planes.of_bgr(np.full((*shape, 3), level, np.uint8)), mask, face, mask, mask)
 
 
 def test_blend_empties_the_patches_and_says_so() -> None:
@@ -73,9 +73,18 @@ def skin(tone: tuple[int, int, int], contrast: float) -> Bytes:
     return (np.array(tone) * shade).clip(0, 255).astype(np.uint8)
 
 
+def sample(picture: Bytes) -> Sample:
+    planes = Planes.of_bgr(picture)
+    return Sample.of(planes.y, planes.u, planes.v, side=len(picture))
+
+
+def transferred(source: Bytes, target: Bytes) -> Bytes:
+    return colour_transfer(sample(source), sample(target), EVERYWHERE).apply(Planes.of_bgr(source)).bgr()
+
+
 def test_colour_transfer_moves_tone_and_contrast() -> None:
     source, target = skin((90, 110, 150), 0.10), skin((60, 80, 130), 0.13)
-    moved = np.asarray(cv2.transform(source, colour_transfer(source, target, EVERYWHERE)))
+    moved = transferred(source, target)
     assert np.abs(moved.reshape(-1, 3).mean(0) - target.reshape(-1, 3).mean(0)).max() < 1.5
     luma = [cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).std() for picture in (moved, target)]
     assert luma[0] == pytest.approx(luma[1], rel=0.1)
@@ -84,26 +93,27 @@ def test_colour_transfer_moves_tone_and_contrast() -> None:
 def test_neutral_brows_on_dark_skin_stay_neutral_on_light_skin() -> None:
     source, target = skin((30, 42, 70), 0.15), skin((140, 165, 205), 0.08)
     source[:4] = 28
-    moved = np.asarray(cv2.transform(source, colour_transfer(source, target, EVERYWHERE)))
+    moved = transferred(source, target)
     blue, _, red = moved[0, 0].astype(int)
     assert blue <= red + 5
 
 
 def test_colour_transfer_without_a_face_changes_nothing() -> None:
-    picture = np.zeros((64, 64, 3), np.uint8)
-    assert np.array_equal(colour_transfer(picture, picture, np.zeros((64, 64), np.uint8)), np.eye(3, 4))
+    nobody = sample(np.zeros((64, 64, 3), np.uint8))
+    assert colour_transfer(nobody, nobody, np.zeros((64, 64), np.uint8)) == Levels()
 
 
 @given(arrays(np.uint8, (8, 8, 3)), arrays(np.uint8, (8, 8, 3)))
 def test_colour_transfer_is_always_finite(source: Bytes, target: Bytes) -> None:
-    assert np.isfinite(colour_transfer(source, target, np.full((8, 8), 255, np.uint8))).all()
+    found = colour_transfer(sample(source), sample(target), np.full((8, 8), 255, np.uint8))
+    assert np.isfinite([*found.gains, *found.offsets]).all()
 
 
 def test_a_patch_takes_the_tone_of_the_face_behind_it() -> None:
     frame = Frame.from_bgr(np.full((240, 320, 3), (50, 70, 120), np.uint8))
     frame.patches = (a_patch(frame),)
     MatchColour()(frame)
-    assert np.abs(frame.patches[0].pixels.reshape(-1, 3).mean(0) - (50, 70, 120)).max() < 4
+    assert np.abs(frame.patches[0].picture.bgr().reshape(-1, 3).mean(0) - (50, 70, 120)).max() < 4
 
 
 def test_a_flash_of_light_is_followed_smoothly() -> None:
@@ -112,7 +122,7 @@ def test_a_flash_of_light_is_followed_smoothly() -> None:
         tone = 100 if index < 10 else 160
         frame = Frame.from_bgr(np.full((240, 320, 3), tone, np.uint8), pts=index * 3000)
         frame.patches = (a_patch(frame, level=(128, 128, 128)),)
-        levels.append(float(stage(frame).patches[0].pixels.mean()))
+        levels.append(float(stage(frame).patches[0].picture.bgr().mean()))
     steps = np.diff(levels)
     assert steps.max() < 20
     assert levels[-1] > 150

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livefake.engine import factory, openvino
 from livefake.engine import onnx as onnx_engine
-from livefake.engine import openvino
-from livefake.engine.base import ANY, Engine, Loader, Registry, Shapes
+from livefake.engine.agreed import Agreed
+from livefake.engine.base import ANY, Choice, Engine, Loader, Registry, Shapes
 from livefake.engine.cache import BuildKey, engine_folder, is_built, timing_folder
 from livefake.engine.factory import (
     SwapFiles,
@@ -349,3 +350,41 @@ def test_looking_for_a_gpu_does_not_load_onnxruntime() -> None:
         "assert not {'onnxruntime', 'openvino'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_engine_of_the_processor_is_tested_once(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested: list[Path] = []
+
+    def choose(registry: Registry, path: Path, shapes: Shapes, cache: Path | None) -> Choice:
+        tested.append(path)
+        return real(registry, path, shapes, cache)
+
+    real = factory._choose
+    monkeypatch.setattr(factory, "_choose", choose)
+    for _ in range(2):
+        choice = open_swap_engine(SwapFiles(model, model), shapes=SHAPES, cache=tmp_path, gpu=None)
+        assert choice.name == "openvino"
+    other = write_dynamic(tmp_path / "other.onnx", scale=0.5)
+    open_swap_engine(SwapFiles(other, other), shapes=SHAPES, cache=tmp_path, gpu=None)
+    assert tested == [model, other]
+    open_swap_engine(SwapFiles(model, model), shapes=SHAPES, cache=None, gpu=None)
+    assert tested == [model, other, model]
+
+
+def test_what_a_test_depends_on_is_in_its_name(model: Path, tmp_path: Path) -> None:
+    agreed = Agreed(tmp_path / "agreed")
+    key = agreed.key(model, SHAPES, engine="openvino", exact=False)
+    assert not agreed.has(key)
+    agreed.keep(key)
+    assert agreed.has(key)
+    others = {
+        agreed.key(model, SHAPES, engine="openvino", exact=True),
+        agreed.key(model, SHAPES, engine="no such package", exact=False),
+        agreed.key(model, {"planes": (1, 3, 8, 8)}, engine="openvino", exact=False),
+        agreed.key(write_dynamic(tmp_path / "other.onnx", scale=0.5), SHAPES, engine="openvino", exact=False),
+    }
+    assert len(others | {key}) == 5
+    assert not any(map(agreed.has, others))
+    Agreed(model / "no folder").keep(key)

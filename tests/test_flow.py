@@ -118,7 +118,7 @@ def test_an_optional_stage_is_left_out_when_it_does_not_fit_and_comes_back_when_
     clock = FakeClock()
     cost = [25.0]
     vital = ScriptedStage("vital", act=lambda frame: clock.advance(cost[0]))
-    extra = ScriptedStage("extra", vital=False, act=lambda frame: clock.advance(15))
+    extra = ScriptedStage("extra", vital=False, act=lambda frame: clock.advance(30))
     line = pipeline([vital, extra, ScriptedStage("last", act=finish)], clock, Budget(interval=nanos(33)))
 
     def run(frames: int) -> int:
@@ -145,9 +145,10 @@ def test_the_cost_of_a_cold_start_is_forgotten() -> None:
 
 def test_the_interval_follows_the_source_and_not_its_pauses() -> None:
     budget, now = Budget(interval=nanos(33)), 0
-    for gap in [66] * 60 + [5000]:
+    # A frame that is lost now and then makes one gap twice as long.
+    for gap in [66, 66, 132] * 20 + [5000]:
         now += nanos(gap)
-        budget.arrive(grey_frame(arrived=now))
+        budget.arrive(now)
     assert milliseconds(budget.interval) == pytest.approx(66, abs=0.5)
 
 
@@ -160,7 +161,7 @@ def test_an_optional_stage_is_never_afforded_beyond_what_is_left(costs: list[int
     frame = grey_frame(arrived=0)
     if budget.affords(extra, frame, nanos(age)):
         assert budget.usual(extra) <= budget.left(frame, nanos(age))
-        assert budget.usual(extra) + budget.vital_cost <= budget.interval
+        assert budget.usual(extra) + budget.vital_cost <= 1.5 * budget.interval
 
 
 def test_the_last_picture_stays_for_a_moment_then_the_card_comes_and_comes_again() -> None:

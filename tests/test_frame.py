@@ -42,20 +42,20 @@ def test_a_region_is_what_the_whole_picture_has_there() -> None:
 
 def test_a_crop_without_a_turn_is_the_region() -> None:
     frame = Frame.from_bgr(smooth_picture())
-    crop = frame.crop(np.array([[1, 0, -40], [0, 1, -60]], np.float32), (80, 100))
+    crop = frame.crop(np.array([[1, 0, -40], [0, 1, -60]], np.float32), (80, 100)).bgr()
     assert np.abs(crop.astype(int) - frame.roi(Box(40, 60, 120, 160))).mean() < 1.5
 
 
 def test_a_crop_scales_both_planes_alike() -> None:
     frame = Frame.from_bgr(smooth_picture())
     # Pixel centres: half the size maps x to (x + 0.5) / 2 - 0.5.
-    half = frame.crop(np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]], np.float32), (160, 120))
-    assert np.abs(half.astype(int) - frame.shrink((160, 120))).mean() < 1
+    half = frame.crop(np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]], np.float32), (160, 120)).bgr()
+    assert np.abs(half.astype(int) - frame.shrunk((160, 120)).bgr()).mean() < 1
 
 
 def test_shrinking_keeps_the_mean_colour() -> None:
     picture = smooth_picture()
-    small = Frame.from_bgr(picture).shrink((64, 48))
+    small = Frame.from_bgr(picture).shrunk((64, 48)).bgr()
     assert np.abs(small.reshape(-1, 3).mean(0) - picture.reshape(-1, 3).mean(0)).max() < 3
 
 

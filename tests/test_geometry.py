@@ -59,7 +59,7 @@ def test_similarity_needs_two_points() -> None:
 def test_the_crop_levels_the_eyes_and_holds_the_points(angle: float, size: float) -> None:
     shape = np.array([[-0.5, -0.4], [0.5, -0.4], [0.4, 0.6], [-0.4, 0.6]], np.float32) * size
     points = transform(shape, turn(angle, 1, (300, 200)))
-    crop = square_crop(points, (points[0], points[1]), 192)
+    crop = square_crop(points, (tuple(points[0].tolist()), tuple(points[1].tolist())), 192)
     inside = transform(points, crop)
     assert abs(inside[0, 1] - inside[1, 1]) < 0.05
     assert inside[0, 0] < inside[1, 0]

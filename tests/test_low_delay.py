@@ -14,7 +14,7 @@ import aiortc
 import av
 import numpy as np
 import pytest
-from aiortc import codecs, rtcpeerconnection
+from aiortc import codecs, rtcicetransport, rtcpeerconnection
 from aiortc.codecs import depayload, get_decoder, get_encoder
 from aiortc.codecs.h264 import H264Decoder, H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from livefake.clock import FakeClock
 from livefake.errors import LivefakeError
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.checks import PromptConnection
 from livefake.media.webrtc.coders import LowDelayH264Decoder, LowDelayH264Encoder, LowDelayVp8Encoder
 from livefake.media.webrtc.feed_track import FeedSender
 from livefake.media.webrtc.low_delay import (
@@ -57,6 +58,7 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
         (codecs, "H264Decoder", H264Decoder),
         (codecs, "H264Encoder", H264Encoder),
         (codecs, "Vp8Encoder", Vp8Encoder),
+        (rtcicetransport, "Connection", aioice.Connection),
         (aioice.ice, "CONSENT_INTERVAL", 5),
         (aioice.ice, "CONSENT_FAILURES", 6),
     ):
@@ -73,6 +75,7 @@ def test_installing_twice_puts_the_mended_classes_in_place_once() -> None:
     assert vars(rtcpeerconnection)["RTCRtpReceiver"] is LowDelayReceiver
     assert vars(rtcpeerconnection)["RemoteStreamTrack"] is NewestTrack
     assert vars(rtcpeerconnection)["RTCRtpSender"] is FeedSender
+    assert vars(rtcicetransport)["Connection"] is PromptConnection
     assert isinstance(get_decoder(H264), LowDelayH264Decoder)
     assert isinstance(get_encoder(VP8), LowDelayVp8Encoder)
     encoder = get_encoder(H264)

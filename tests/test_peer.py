@@ -32,7 +32,8 @@ from livefake.media.ports import Sink, Source
 from livefake.media.sound.bus import Chunk, SoundBus
 from livefake.media.webrtc import connection as connection_module
 from livefake.media.webrtc.bitrate import Bitrate
-from livefake.media.webrtc.peer import CameraSource, PerformerPeer, ViewerPeer
+from livefake.media.webrtc.giver import CameraSource
+from livefake.media.webrtc.peer import PerformerPeer, ViewerPeer
 from livefake.trust.seal import Seal, Sealed
 
 WIDTH, HEIGHT = 192, 128
@@ -166,9 +167,14 @@ async def stage() -> AsyncIterator[Stage]:
     made = Stage()
     yield made
     await made.close()
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not asyncio.all_tasks() - before - {asyncio.current_task()}
+    left: set[asyncio.Task[object]] = set()
+    for _ in range(100):
+        left = asyncio.all_tasks() - before - {asyncio.current_task()}
+        if not left:
+            break
+        # aioice notices at its next check, 20 ms later, that it was closed.
+        await asyncio.sleep(0.01)
+    assert not left
 
 
 # The whole way

@@ -97,7 +97,7 @@ def test_turned_pictures_are_learnt_from_where_a_pack_has_them(pack: Path) -> No
     def redness() -> float:
         patch = pack_swapper(pack, triangles())(frame, Face(Box.around(turned), turned, 1.0, 1.0, 1))
         assert patch is not None
-        shown = patch.pixels[patch.mask > 128].astype(np.float32)
+        shown = patch.picture.bgr()[patch.mask > 128].astype(np.float32)
         return float((shown[:, 2] - shown[:, 0]).mean())
 
     before = redness()

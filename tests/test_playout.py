@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import av
 import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
+from av.audio.codeccontext import AudioCodecContext
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -13,7 +17,8 @@ from livefake.clock import FakeClock
 from livefake.media.encode.delay import Delay
 from livefake.media.sound.bus import PIECE, RATE, Chunk, SoundBus
 from livefake.media.sound.playout import Playout
-from livefake.media.sound.track import SoundTrack
+from livefake.media.sound.track import LEAD, SoundTrack
+from livefake.media.stamped import MediaClock
 
 MS = 1_000_000
 STEP = 20 * MS
@@ -107,6 +112,65 @@ def test_an_offset_by_hand_is_a_pause_and_not_an_echo() -> None:
     assert steepest(heard) <= SMOOTH
 
 
+def levels(packets: list[av.Packet[Any]]) -> list[float]:
+    """How loud each packet is."""
+    decoder = AudioCodecContext.create("libopus", "r")
+    decoder.format, decoder.layout, decoder.sample_rate = "s16", "stereo", RATE
+    return [
+        float(np.abs(frame.to_ndarray().astype(np.int32)).max()) for each in packets for frame in decoder.decode(each)
+    ]
+
+
+def lateness(ahead: list[int], *, pieces: int = 3000, stall: int = 0, drift: float = 0.0) -> tuple[list[float], int]:
+    """How far what is heard is from a steady line, milliseconds, and how often there was nothing to hear."""
+    bus, chance = SoundBus(), np.random.default_rng(7)
+    playout = Playout(bus.tap("test"))
+    away, silent, index = [], 0, 0
+    comes = [round(each * 20 * (1 + drift)) + int(late) for each, late in enumerate(chance.choice(ahead, pieces))]
+    comes = list(np.maximum.accumulate(comes))
+    for tick in range(pieces):
+        now = tick * 20
+        while index < pieces and comes[index] <= now and not (stall and stall <= now < stall + 3000):
+            bus.put(Chunk(tone(0).samples, round(index * 20 * (1 + drift)) * MS))
+            index += 1
+        heard = playout.next(now * MS)
+        silent += not heard.any()
+        away.append(now - playout.instant / MS)
+    return away, silent
+
+
+def test_sound_that_comes_unsteadily_waits_as_long_as_it_needs_to() -> None:
+    away, silent = lateness([30] * 8 + [60, 75])
+    assert 70 <= np.median(away[500:]) <= 110
+    assert max(away[500:]) - min(away[500:]) <= 60
+    assert silent <= 30
+
+
+def test_what_comes_much_later_than_all_the_rest_delays_nothing() -> None:
+    away, _ = lateness([30] * 199 + [140])
+    assert np.median(away[500:]) <= 70
+
+
+@pytest.mark.parametrize("drift", [-2e-4, 2e-4])
+def test_neither_a_clock_that_drifts_nor_a_pause_makes_sound_late(drift: float) -> None:
+    away, _ = lateness([25, 30, 35], stall=20_000, drift=drift)
+    begun, ended = np.median(away[200:700]), np.median(away[-500:])
+    assert abs(begun - ended) <= 12
+
+
+def test_a_microphone_that_starts_late_is_in_step_from_its_beginning() -> None:
+    bus = SoundBus()
+    playout = Playout(bus.tap("test"))
+    away = []
+    for tick in range(1000):
+        if tick >= 500:
+            bus.put(Chunk(tone(0).samples, (tick - 2) * STEP))
+        playout.next(tick * STEP)
+        away.append(tick * 20 - playout.instant / MS)
+    assert max(away[520:]) <= 75
+    assert min(away[520:]) >= 30
+
+
 async def test_the_track_keeps_its_own_time() -> None:
     clock, slept = FakeClock(start=5 * MS), []
 
@@ -115,14 +179,18 @@ async def test_the_track_keeps_its_own_time() -> None:
         clock.advance(seconds * 1000)
 
     bus = SoundBus()
-    track = SoundTrack(bus.tap("test"), lambda: 60 * MS, clock, sleep)
+    track = SoundTrack(bus.tap("test"), lambda: 60 * MS + LEAD, MediaClock(0), clock, sleep)
     for index in range(4):
         bus.put(Chunk(tone(0).samples, index * STEP))
-    frames = [await track.recv() for _ in range(5)]
+    frames, told = [], []
+    for _ in range(5):
+        frames.append(await track.recv())
+        told.append(((track.ntp or 0) - MediaClock(0).ntp(0)) * 1000 / (1 << 32))
     assert [frame.pts for frame in frames] == [index * 960 for index in range(5)]
     assert slept == pytest.approx([0.02] * 4)
     # At 5, 25 and 45 ms the pictures of 60 ms earlier are shown, and at 65 ms that of 5 ms.
-    assert [bool(frame.to_ndarray().any()) for frame in frames] == [False, False, False, True, True]
+    assert [level > 500 for level in levels(frames)] == [False, False, False, True, True]
+    assert told == pytest.approx([place - 6.5 for place in (-55, -35, -15, 0, 20)])
     clock.advance(1000)
     held_up = await track.recv()
     assert held_up.pts == 960 * 54

@@ -15,7 +15,7 @@ from livefake.compose.tone import SkinTone
 from livefake.engine import openvino
 from livefake.errors import EngineError
 from livefake.faces.geometry import INNER_MOUTH, OUTLINE
-from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch
+from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch, Planes
 from livefake.swap.guide import CHANNELS, kept_alive, lay_over, net_planes
 from livefake.swap.refine import OFF, Finisher, Refine, without_specks
 
@@ -75,12 +75,12 @@ def with_patch(frame: Frame) -> Frame:
     solid = np.asarray(cv2.circle(np.zeros((120, 120), np.uint8), (60, 60), 50, 255, -1), np.uint8)
     skin = np.asarray(cv2.circle(solid.copy(), (60, 80), 10, 0, -1), np.uint8)
     pixels = np.full((120, 120, 3), 140, np.uint8)
-    frame.patches = (Patch(box, pixels, skin, face(), skin, solid),)
+    frame.patches = (Patch(box, Planes.of_bgr(pixels), skin, face(), skin, solid),)
     return frame
 
 
 def shown(patch: Patch, frame: Frame) -> Bytes:
-    return lay_over(frame.roi(patch.box), patch.pixels, patch.mask)
+    return lay_over(frame.roi(patch.box), patch.picture.bgr(), patch.mask)
 
 
 def settled(stage: Refine) -> Patch:
@@ -92,10 +92,10 @@ def settled(stage: Refine) -> Patch:
 
 def test_the_change_is_laid_on_the_skin_and_on_eyes_and_mouth(tmp_path: Path) -> None:
     patch = settled(Refine({SIDE: network(tmp_path, change=40 / 255, mask=1.0)}))
-    assert np.abs(patch.pixels[30, 60].astype(int) - 180).max() <= 2
+    assert np.abs(patch.picture.bgr()[30, 60].astype(int) - 180).max() <= 2
     # In the hole the live picture shows, and is changed too.
     live = moment(0).roi(patch.box)[80, 60].astype(int)
-    assert np.abs(patch.pixels[80, 60] - (live + 40)).max() <= 2
+    assert np.abs(patch.picture.bgr()[80, 60] - (live + 40)).max() <= 2
     assert patch.mask[80, 60] == 255
 
 
@@ -195,8 +195,8 @@ def test_the_tone_slider_moves_the_skin_back_to_the_personas_colours() -> None:
 
     def worn(share: float) -> Bytes:
         frame = with_patch(moment(0))
-        frame.patches = (replace(frame.patches[0], pixels=own),)
-        return SkinTone(share)(MatchColour(shading=0.0)(frame)).patches[0].pixels
+        frame.patches = (replace(frame.patches[0], picture=Planes.of_bgr(own)),)
+        return SkinTone(share)(MatchColour(shading=0.0)(frame)).patches[0].picture.bgr()
 
     skin = np.s_[20:40, 50:70]
     mine, half, theirs = (worn(share)[skin].mean((0, 1)) for share in (0.0, 0.5, 1.0))

@@ -168,6 +168,7 @@ async def test_the_metrics_can_be_read_and_never_go_back(house: House, client: h
     assert running_now["livefake_sessions_open", ()] == 1
     assert running_now["livefake_sessions_capacity", ()] == 2
     assert running_now["livefake_queue_depth", ()] == 1
+    assert running_now["livefake_quality_steps_down", ()] == 2
     assert running_now["livefake_frames_total", ("swapped",)] == FRAMES["swapped"]
     assert running_now["livefake_stage_milliseconds", ("0.95", "detect")] == 3.0
     assert running_now["livefake_frame_milliseconds", ("0.5",)] == 20.0

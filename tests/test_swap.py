@@ -14,7 +14,7 @@ from livefake.frame import Box, Bytes, Drop, Face, Floats, Frame, Patch
 from livefake.resources import models_folder
 from livefake.swap.mesh import MeshSwapper, read_triangles, view_share
 from livefake.swap.persona import Persona, Turned, list_personas, load_persona
-from livefake.swap.raster import paint_mesh, painting_order
+from livefake.swap.raster import paint_pair, paint_plane, painting_order
 from livefake.swap.stage import Swap
 from tests.album import a_face, grey_frame
 
@@ -43,13 +43,13 @@ def test_the_mesh_covers_the_face_without_eyes_and_mouth() -> None:
 
 
 def painted(live: Floats, persona: Floats, size: int = 40) -> tuple[Bytes, Bytes]:
-    """One triangle of a picture whose blue grows to the right and whose green grows downward."""
+    """One triangle of three planes: one grows to the right, one downward, one is the same everywhere."""
     rows, columns = np.mgrid[:200, :200].astype(np.uint8)
-    picture = np.ascontiguousarray(np.dstack([columns, rows, np.full_like(rows, 7)]))
-    pixels, cover = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
+    across, down, flat, cover = np.zeros((4, size, size), np.uint8)
     order, triangles = np.array([0], np.int32), np.array([[0, 1, 2]], np.uint16)
-    paint_mesh(triangles, order, live, persona, picture, pixels, cover)
-    return pixels, cover
+    paint_pair(triangles, order, live, persona, np.ascontiguousarray(columns), rows, across, down, cover)
+    paint_plane(triangles, order, live, persona, np.full_like(rows, 7), flat)
+    return np.dstack([across, down, flat]), cover
 
 
 def test_corners_go_to_corners_and_the_middle_to_the_middle() -> None:
@@ -110,7 +110,7 @@ def test_a_face_of_the_personas_shape_gets_the_personas_picture() -> None:
     sure = cv2.erode(patch.mask, np.ones((15, 15), np.uint8)) == 255
     assert sure.sum() > 5000
     # Half a pixel of shift between the two ways of halving shows at edges; the mean tells a wrong map.
-    assert np.abs(patch.pixels[sure].astype(int) - expected[sure]).mean() < 4
+    assert np.abs(patch.picture.bgr()[sure].astype(int) - expected[sure]).mean() < 4
 
 
 def test_the_mask_keeps_the_live_eyes_and_stays_inside_the_outline() -> None:
@@ -193,7 +193,7 @@ def test_a_turned_head_wears_the_picture_that_is_turned_like_it() -> None:
         face = replace(a_face(), points=points, box=Box.around(points))
         patch = swapper(grey_frame(width=640, height=480), face)
         assert patch is not None
-        return [round(level) for level in cv2.mean(patch.pixels, patch.mask)[:3]]
+        return [round(level) for level in cv2.mean(patch.picture.bgr(), patch.mask)[:3]]
 
     # Cracks of a turned mesh show plain skin, a pixel here and there.
     assert worn(-25)[0] > 250
@@ -209,5 +209,5 @@ def test_a_frontal_head_wears_the_frontal_picture_alone() -> None:
     plain, sided = swapped(persona, face), swapped(with_sides(persona), face)
     assert plain is not None
     assert sided is not None
-    np.testing.assert_array_equal(plain.pixels, sided.pixels)
+    np.testing.assert_array_equal(plain.picture.i420, sided.picture.i420)
     np.testing.assert_array_equal(plain.mask, sided.mask)

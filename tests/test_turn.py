@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 from aiortc import RTCConfiguration, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnection
@@ -18,50 +13,16 @@ from livefake.media.ice import Ice, read_ice_servers
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.peer import PerformerPeer
 from tests.test_peer import SWAPPED, Browser, work
+from tests.turnkit import NEEDS_COTURN, SECRET, coturn
 
-SECRET = "shared-by-coturn-and-livefake"
-
-pytestmark = [
-    pytest.mark.programs,
-    pytest.mark.skipif(shutil.which("turnserver") is None, reason="there is no coturn; on Debian: apt install coturn"),
-]
+pytestmark = NEEDS_COTURN
 
 
 @pytest.fixture(scope="module")
 def turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A coturn on the loopback interface; yields HOST:PORT."""
-    folder: Path = tmp_path_factory.mktemp("coturn")
-    with closing(socket.socket(type=socket.SOCK_DGRAM)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        "turnserver",
-        "-n",
-        "--no-cli",
-        "--no-tls",
-        "--no-dtls",
-        "--listening-ip=127.0.0.1",
-        "--relay-ip=127.0.0.1",
-        f"--listening-port={port}",
-        "--allow-loopback-peers",
-        "--use-auth-secret",
-        f"--static-auth-secret={SECRET}",
-        "--realm=livefake",
-        f"--userdb={folder / 'turndb'}",
-        f"--pidfile={folder / 'pid'}",
-        "--log-file=stdout",
-    ]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with closing(socket.socket()) as probe:
-                probe.settimeout(0.1)
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    with coturn(tmp_path_factory.mktemp("coturn"), "127.0.0.1") as place:
+        yield place
 
 
 @pytest.fixture(params=["udp", "tcp"])

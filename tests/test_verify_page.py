@@ -11,23 +11,21 @@ from pathlib import Path
 import cv2
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
-from benchmarks.browser import chromium, missing
+from benchmarks.browser import chromium
 from livefake.clock import FakeClock
 from livefake.resources import web_folder
 from livefake.trust.issuer import issuer_number
 from livefake.trust.verifier import NOT_REAL
 from livefake.trust.watermark.code import Payload
+from tests.browserkit import REAL_BROWSER
 from tests.clipkit import note_session, pictures
 from tests.grantkit import DURING
 from tests.serverkit import TOKEN, House
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    # Playwright's synchronous interface leaves its event loop to the interpreter's exit.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    *REAL_BROWSER,
 ]
 
 NUMBER = 4711
@@ -65,8 +63,8 @@ def house(files: Path) -> Iterator[House]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright, chromium(playwright) as running:
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    with chromium(playwright) as running:
         yield running
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import errno
+import gc
 import logging
 import os
 import socket
@@ -22,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from livefake.cli.tools import open_recordings, open_studio
+from livefake.cli.tools import open_networks, open_recordings, open_studio, packs_folder
 from livefake.errors import BadRequest, Busy, LivefakeError
 from livefake.media.ice import read_ice_servers
 from livefake.settings import Settings, read_settings
@@ -93,8 +94,22 @@ def serve(
     # uvicorn and asyncio.run hand Ctrl-C on once everything is closed: the way a person ends the service, no error.
     with suppress(KeyboardInterrupt), listen(wanted) as listener:
         settings = dataclasses.replace(wanted, port=listener.getsockname()[1])
-        service = build_service(settings, console)
+        service = _built(settings, console)
         _run(service, listener, console, certificate, open_browser=open_browser)
+
+
+def _built(settings: Settings, console: Console) -> Service:
+    """The service, with all that was loaded for it kept out of Python's search for garbage.
+
+    Nothing of it ever becomes garbage: looking through it costs a tenth of the start, and tens of milliseconds now and
+    then for as long as the service runs, in which no picture moves.
+    """
+    gc.disable()
+    try:
+        return build_service(settings, console)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -131,9 +146,12 @@ def build_service(settings: Settings, console: Console) -> Service:
     Raises:
         LivefakeError: a model, a persona or a folder is missing or damaged.
     """
+    networks = open_networks(settings)
     from livefake.cli.people import open_people
     from livefake.clock import monotonic, nanos, wall
+    from livefake.dresser import Dresser
     from livefake.examiner import Examiner
+    from livefake.faces.describer import IdentityProcess
     from livefake.health import ENCODER_TRIALS
     from livefake.media.encode.choose import Trials, choose_encoder, coders_of
     from livefake.media.encode.hub import Broadcast
@@ -154,7 +172,7 @@ def build_service(settings: Settings, console: Console) -> Service:
 
     encoder = choose_encoder(settings.encoder, Trials(settings.cache / ENCODER_TRIALS))
     coders = coders_of(encoder)
-    studio, recordings = open_studio(console, settings), open_recordings(settings)
+    studio, recordings = open_studio(console, settings, IdentityProcess, networks), open_recordings(settings)
     book = GrantBook(settings.data)
     try:
         book.settle(now=wall())
@@ -179,6 +197,7 @@ def build_service(settings: Settings, console: Console) -> Service:
             scribe=scribe,
             recordings=recordings,
             look=settings.look,
+            refine=settings.refine,
         ),
         scribe=scribe,
         personas=studio.personas,
@@ -192,6 +211,7 @@ def build_service(settings: Settings, console: Console) -> Service:
         web=web_folder(),
         demo=models_folder() / "demo",
         recordings=recordings,
+        dresser=Dresser(studio.prepare, (packs_folder(settings), settings.data / "grants")),
         people=open_people(settings, studio, bitrate),
         examine=Examiner(settings.data, clock=monotonic, limits=Limits(size=UPLOAD_LIMIT)).examine_upload,
     )

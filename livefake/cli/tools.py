@@ -15,12 +15,15 @@ from livefake.settings import Settings, read_settings
 if TYPE_CHECKING:
     from livefake.engine.weights import Weights
     from livefake.media.recordings import Recordings
+    from livefake.networks import Networks
     from livefake.studio import Studio
     from livefake.trust.erase import Revoker
     from livefake.trust.grants import GrantBook
+    from livefake.trust.prober import Describe
     from livefake.trust.provenance import Provenancer
 
 __all__ = [
+    "open_networks",
     "open_provenancer",
     "open_recordings",
     "open_revoker",
@@ -85,12 +88,24 @@ def open_revoker(chosen: Settings, book: GrantBook) -> Revoker:
     return Revoker(book, chosen.data)
 
 
-def open_studio(console: Console, chosen: Settings) -> Studio:
+def open_networks(chosen: Settings) -> Networks | None:
+    """Begin to open the networks while everything else is imported; None where the weights have to be fetched first."""
+    from livefake.networks import Networks
+
+    weights = open_weights(chosen)
+    return None if weights.missing() else Networks(weights, chosen.cache)
+
+
+def open_studio(
+    console: Console, chosen: Settings, describe: Describe | None = None, networks: Networks | None = None
+) -> Studio:
     """Load what every swap needs, fetching the weights first when they are not there.
 
     Args:
         console: told what is being done.
         chosen: names the folders.
+        describe: opens what tells people apart, see ``Studio``.
+        networks: see ``open_networks``.
 
     Raises:
         LivefakeError: something is missing or damaged and cannot be fetched.
@@ -101,7 +116,7 @@ def open_studio(console: Console, chosen: Settings) -> Studio:
     from livefake.trust.issuer import issuer_number
 
     weights = open_weights(chosen)
-    if weights.missing():
+    if networks is None and weights.missing():
         weights.fetch(console.print)
     with console.status("Loading the models"):
         studio = Studio(
@@ -111,6 +126,8 @@ def open_studio(console: Console, chosen: Settings) -> Studio:
             issuer=issuer_number(chosen.data),
             packs=packs_folder(chosen),
             grants=GrantBook(chosen.data),
+            describe=describe,
+            networks=networks,
         )
         studio.warm_up()
     return studio

@@ -7,11 +7,11 @@ from typing import Final
 import cv2
 import numpy as np
 
-from livefake.compose.kernel import blend_plane
 from livefake.faces.geometry import OUTLINE
-from livefake.frame import Box, Bytes, Drop, Frame, Patch
+from livefake.frame import Drop, Frame, Patch
+from livefake.overlay import lay
 
-__all__ = ["Blend", "paste"]
+__all__ = ["Blend"]
 
 _LEAST_COVER: Final = 0.45
 
@@ -32,28 +32,10 @@ class Blend:
             if patch.face.performer and _cover(patch) < _LEAST_COVER:
                 raise Drop("face hidden")
         for patch in sorted(frame.patches, key=lambda patch: patch.face.box.area):
-            paste(frame, patch.box, patch.pixels, patch.mask)
+            lay(frame, patch.picture, patch.mask, patch.box)
         frame.patches = ()
         frame.done.add(self.name)
         return frame
-
-
-def paste(frame: Frame, box: Box, pixels: Bytes, mask: Bytes) -> None:
-    """Blend a BGR picture into a region of a frame.
-
-    Args:
-        frame: changed in place.
-        box: even edges, inside the frame.
-        pixels: (box.height, box.width, 3) uint8 BGR.
-        mask: (box.height, box.width) uint8, 255 where the pixels replace the frame.
-    """
-    converted = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2YUV_I420), np.uint8)
-    patch = Frame(converted, frame.pts, frame.arrived)
-    blend_plane(frame.y[box.top : box.bottom, box.left : box.right], patch.y, mask)
-    half = np.asarray(cv2.resize(mask, (box.width // 2, box.height // 2), interpolation=cv2.INTER_AREA), np.uint8)
-    rows, columns = slice(box.top // 2, box.bottom // 2), slice(box.left // 2, box.right // 2)
-    blend_plane(frame.u[rows, columns], patch.u, half)
-    blend_plane(frame.v[rows, columns], patch.v, half)
 
 
 def _cover(patch: Patch) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from livefake.compose.kernel import blend_plane
 from livefake.compose.treatment import Others
 from livefake.frame import Box, Bytes, Frame
+from livefake.overlay import blend_plane
 
 __all__ = ["HideOthers", "Others"]
 
@@ -38,10 +38,10 @@ def _blur(frame: Frame, box: Box) -> None:
     """Replace an oval of the picture by five by five soft spots."""
     if box.area == 0:
         return
-    half = Box(box.left // 2, box.top // 2, box.right // 2, box.bottom // 2)
-    for plane, place in ((frame.y, box), (frame.u, half), (frame.v, half)):
-        window = plane[place.top : place.bottom, place.left : place.right]
-        blend_plane(window, _spots(window), _oval(place.width, place.height))
+    half = box.halved()
+    planes, windows = (frame.y, frame.u, frame.v), frame.windows(box)
+    for plane, window, place in zip(planes, windows, (box, half, half), strict=True):
+        blend_plane(plane, place.top, place.left, _spots(window), _oval(place.width, place.height))
 
 
 def _spots(window: Bytes) -> Bytes:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from livefake.frame import Frame, Patch
-from livefake.swap.guide import lay_over
+from livefake.frame import Frame, Levels, Patch
+from livefake.overlay import lay
 
 __all__ = ["SkinTone"]
 
@@ -35,14 +31,8 @@ class SkinTone:
     def _moved(self, patch: Patch) -> Patch:
         if patch.tone is None:
             return patch
-        back = _undone(patch.tone)
-        way = np.eye(3, 4) + self.share * (back - np.eye(3, 4))
-        own = cv2.transform(patch.pixels, way)
+        own = Levels().towards(patch.tone.undone(), self.share).apply(patch.picture)
         # Skin alone: eyes, teeth and tongue are the performer's.
-        return replace(patch, pixels=lay_over(patch.pixels, np.asarray(own, np.uint8), patch.skin))
-
-
-def _undone(tone: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The (3, 4) map that takes back another; gains are bounded where tones are measured, so there is one."""
-    gain = np.linalg.inv(tone[:, :3])
-    return np.column_stack([gain, -gain @ tone[:, 3]])
+        picture = patch.picture.copy()
+        lay(picture, own, patch.skin)
+        return replace(patch, picture=picture)

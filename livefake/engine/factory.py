@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from livefake.engine import onnx, openvino
+from livefake.engine.agreed import Agreed
 from livefake.engine.base import ANY, Choice, Engine, Registry, Shapes
 from livefake.engine.cache import BuildKey, is_built, timing_folder
 from livefake.engine.gpu import Gpu, Profile, build_key, cuda_options, tensorrt_options
@@ -151,8 +152,25 @@ def open_swap_engine(
             return _choose(gpu_engines(cache, gpu), files.gpu, shapes, cache)
         except EngineError as refusal:
             refusals.append(refusal.problem)
-    choice = _choose(engines(cache, exact=exact), files.processor, shapes, cache)
+    choice = _choose_processor(files.processor, shapes, cache, exact=exact)
     return Choice(choice.engine, choice.name, (*refusals, *choice.refusals))
+
+
+def _choose_processor(path: Path, shapes: Shapes, cache: Path | None, *, exact: bool) -> Choice:
+    """As ``_choose``, but an engine that has passed its test here before is taken at its word."""
+    agreed = Agreed(None if cache is None else cache / "agreed")
+    registry = engines(cache, exact=exact)
+    first = registry.names[0]
+    try:
+        key = agreed.key(path, shapes, engine=first, exact=exact)
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror}.") from error
+    choice = registry.choose(path, shapes=shapes) if agreed.has(key) else None
+    if choice is None or choice.name != first:
+        choice = _choose(registry, path, shapes, cache)
+        if choice.name == first:
+            agreed.keep(key)
+    return choice
 
 
 def _choose(registry: Registry, path: Path, shapes: Shapes, cache: Path | None) -> Choice:

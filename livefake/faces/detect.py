@@ -60,9 +60,8 @@ class Detector:
         """
         scale = _SIDE / max(frame.width, frame.height)
         size = (max(2, round(frame.width * scale) & ~1), max(2, round(frame.height * scale) & ~1))
-        small = frame.shrink(size)
+        small = frame.shrunk(size).rgb()
         self._input.fill(-1.0)
-        cv2.cvtColor(small, cv2.COLOR_BGR2RGB, dst=small)
         np.multiply(small, np.float32(1 / 127.5), out=self._input[0, : size[1], : size[0]], casting="unsafe")
         self._input[0, : size[1], : size[0]] -= 1.0
         results = self._engine.run({"input": self._input})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import cv2
 import numpy as np
 
 from livefake.engine.base import Engine
@@ -57,8 +56,7 @@ class EyeNet:
         return left, right
 
     def _gap(self, frame: Frame, outer: Floats, inner: Floats, flip: bool) -> float:
-        crop = frame.crop(_eye_crop(outer, inner, flip), (_SIDE, _SIDE))
-        cv2.cvtColor(crop, cv2.COLOR_BGR2RGB, dst=crop)
+        crop = frame.crop(_eye_crop(outer, inner, flip), (_SIDE, _SIDE)).rgb()
         np.multiply(crop, np.float32(1 / 255), out=self._input[0], casting="unsafe")
         outline = self._engine.run({"input_1": self._input})[_LIDS].reshape(-1, 3)[:, :2]
         width = float(np.linalg.norm(outline[_OUTER] - outline[_INNER]))

@@ -5,11 +5,13 @@ Landmark numbers are those of the MediaPipe face mesh. "Left" and "right" are as
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from livefake.faces.kernel import middle, upright_bounds
 from livefake.frame import Floats
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "OUTLINE",
     "POINTS",
     "RIGHT_EYE",
+    "Point",
+    "eye_middles",
     "five_points",
     "inverse",
     "similarity",
@@ -28,6 +32,7 @@ __all__ = [
 POINTS: Final = 468
 
 _Ring = NDArray[np.intp]
+Point = tuple[float, float]
 
 
 def _ring(*numbers: int) -> _Ring:
@@ -108,7 +113,13 @@ def transform(points: Floats, matrix: Floats) -> Floats:
     return np.column_stack([moved, points[:, 2] * scale]).astype(np.float32)
 
 
-def square_crop(points: Floats, eyes: tuple[Floats, Floats], size: int, margin: float = 1.5) -> Floats:
+def eye_middles(points: Floats) -> tuple[Point, Point]:
+    """The middles of left and right eye of (468, 2 or more) mesh landmarks."""
+    whole = np.ascontiguousarray(points, np.float32)
+    return middle(whole, LEFT_EYE), middle(whole, RIGHT_EYE)
+
+
+def square_crop(points: Floats, eyes: tuple[Point, Point], size: int, margin: float = 1.5) -> Floats:
     """The upright square crop that the face mesh network expects.
 
     Centred on the bounding box of the points as seen upright, turned so that the eyes are level, and
@@ -116,19 +127,16 @@ def square_crop(points: Floats, eyes: tuple[Floats, Floats], size: int, margin: 
 
     Args:
         points: (N, 2 or more), frame pixels.
-        eyes: left and right eye, (2,) each, frame pixels.
+        eyes: left and right eye, frame pixels.
         size: side of the crop, pixels.
+        margin: see above.
 
     Returns:
         (2, 3) float32, frame pixels to crop pixels.
     """
-    delta = eyes[1] - eyes[0]
-    angle = float(np.arctan2(delta[1], delta[0]))
-    cosine, sine = np.cos(angle), np.sin(angle)
-    upright = np.array([[cosine, sine], [-sine, cosine]])
-    level = points[:, :2] @ upright.T
-    low, high = level.min(0), level.max(0)
-    scale = size / (float((high - low).max()) * margin)
-    turn = upright * scale
-    shift = size / 2 - scale * (low + high) / 2
-    return np.column_stack([turn, shift]).astype(np.float32)
+    angle = math.atan2(eyes[1][1] - eyes[0][1], eyes[1][0] - eyes[0][0])
+    cosine, sine = math.cos(angle), math.sin(angle)
+    left, top, right, bottom = upright_bounds(np.ascontiguousarray(points, np.float32), cosine, sine)
+    scale = size / (max(right - left, bottom - top) * margin)
+    across, down = size / 2 - scale * (left + right) / 2, size / 2 - scale * (top + bottom) / 2
+    return np.array([[cosine * scale, sine * scale, across], [-sine * scale, cosine * scale, down]], np.float32)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 
 from livefake.engine.base import Engine
-from livefake.faces.geometry import LEFT_EYE, POINTS, RIGHT_EYE, inverse, square_crop, transform
+from livefake.faces.geometry import POINTS, Point, eye_middles, inverse, square_crop, transform
 from livefake.frame import Box, Floats, Frame
 
 __all__ = ["SIDE", "LandmarkNet", "Landmarks", "crop_for_box", "crop_for_points"]
@@ -54,8 +53,7 @@ class LandmarkNet:
         Raises:
             EngineError: the network failed.
         """
-        crop = frame.crop(matrix, (SIDE, SIDE))
-        cv2.cvtColor(crop, cv2.COLOR_BGR2RGB, dst=crop)
+        crop = frame.crop(matrix, (SIDE, SIDE)).rgb()
         np.multiply(crop, np.float32(1 / 255), out=self._input[0], casting="unsafe")
         results = self._engine.run({"input_1": self._input})
         points = results[_MESH].reshape(POINTS, 3)
@@ -63,12 +61,12 @@ class LandmarkNet:
         return Landmarks(transform(points, inverse(matrix)), presence)
 
 
-def crop_for_box(box: Box, eyes: tuple[Floats, Floats]) -> Floats:
-    """The crop in which to look for a face that was only detected: its box, and left and right eye, (2,) each."""
+def crop_for_box(box: Box, eyes: tuple[Point, Point]) -> Floats:
+    """The crop in which to look for a face that was only detected: its box, and left and right eye."""
     corners = np.array([[box.left, box.top], [box.right, box.bottom]], np.float32)
     return square_crop(corners, eyes, SIDE)
 
 
 def crop_for_points(points: Floats) -> Floats:
     """The crop in which to look for a face whose mesh was at (468, 3) ``points`` a frame ago."""
-    return square_crop(points, (points[LEFT_EYE, :2].mean(0), points[RIGHT_EYE, :2].mean(0)), SIDE)
+    return square_crop(points, eye_middles(points), SIDE)

@@ -52,6 +52,11 @@ class Performer:
         near = [(box.overlap(place), number) for number, box in tracks if box.overlap(place) >= self._overlap]
         return max(near)[1] if near else None
 
+    def rescale(self, across: float, down: float) -> None:
+        """Go on with pictures of another size that show the same; see ``Tracks.rescale``."""
+        if self._place is not None:
+            self._place = self._place.scaled(across, down)
+
     def needs_resume(self, at: Nanos) -> bool:
         """Whether the performer was lost for so long that only ``resume`` brings the swap back."""
         return self._track is None and self._place is not None and at - self._seen > self._patience

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from livefake.clock import Nanos, seconds
-from livefake.faces.geometry import similarity, transform
+from livefake.faces.kernel import common_motion, follow
 from livefake.frame import Floats
 
-__all__ = ["OneEuro"]
+__all__ = ["OneEuro", "scaled"]
 
 
 class OneEuro:
@@ -45,22 +45,40 @@ class OneEuro:
         Returns:
             (N, D) float32.
         """
+        points = np.ascontiguousarray(points, np.float32)
         if self._points is None or self._raw is None or at <= self._at:
             self._points, self._raw, self._at, self._speed = points, points, at, 0.0
             return points
         step = seconds(at - self._at)
         # The motion of the head as a whole: noise of single points averages out of the similarity transform.
-        plane = self._raw[:, :2]
-        carried = transform(plane, similarity(plane, points[:, :2]))
-        motion = float(np.linalg.norm(carried - plane, axis=1).mean())
+        motion = common_motion(self._raw, points)
         self._speed += _weight(self._derivative_cutoff, step) * (motion / scale / step - self._speed)
         weight = _weight(self._cutoff + self._beta * self._speed, step)
         # Points that move on their own, lips and lids, follow the sooner the farther they are from where they were.
-        own = np.linalg.norm((points - self._points)[:, :2], axis=1, keepdims=True) / (0.02 * scale)
-        gain = np.maximum(weight, np.minimum(own * own, 1.0))
-        self._points = (self._points + gain * (points - self._points)).astype(np.float32)
+        self._points = follow(self._points, points, weight, 0.02 * scale)
         self._raw, self._at = points, at
         return self._points
+
+    def rescale(self, across: float, down: float) -> None:
+        """Go on with points of a picture of another size.
+
+        Args:
+            across, down: the new width and height as shares of the old ones.
+        """
+        if self._points is not None and self._raw is not None:
+            self._points, self._raw = scaled(self._points, across, down), scaled(self._raw, across, down)
+
+
+def scaled(points: Floats, across: float, down: float) -> Floats:
+    """Points of a picture in the same picture at another size.
+
+    Args:
+        points: (N, D) float32, pixels, with D >= 2; whole numbers are the middles of pixels. Depth goes with the width.
+        across, down: the new width and height as shares of the old ones.
+    """
+    sides = np.array([across, down, *[across] * (points.shape[1] - 2)], np.float32)
+    middle = np.array([0.5, 0.5, *[0.0] * (points.shape[1] - 2)], np.float32)
+    return ((points + middle) * sides - middle).astype(np.float32)
 
 
 def _weight(cutoff: float, step: float) -> float:

@@ -1,4 +1,4 @@
-"""The three stages that find faces: ``Detect``, ``ReadLandmarks``, ``Follow``. One set of them a session."""
+"""The stages that find faces: ``Fit``, ``Detect``, ``ReadLandmarks``, ``Follow``. One set of them a session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,45 @@ from livefake.faces.performer import Performer
 from livefake.faces.track import Tracks
 from livefake.frame import Drop, Face, Frame
 
-__all__ = ["Detect", "Follow", "ReadLandmarks"]
+__all__ = ["Detect", "Fit", "Follow", "ReadLandmarks"]
+
+
+class Fit:
+    """Makes a picture smaller for a machine that cannot keep up with all of it; everything after works on that.
+
+    What is known about the faces is carried over, so that nobody is lost when the size changes.
+
+    Args:
+        tracks, performer: shared with the other stages.
+
+    Attributes:
+        lines: the most that the shorter side of a picture may have, 0 for any number; may be set from another thread.
+    """
+
+    name = "fit"
+    vital = True
+
+    def __init__(self, tracks: Tracks, performer: Performer) -> None:
+        self._tracks = tracks
+        self._performer = performer
+        self._came: tuple[int, int] | None = None
+        self._size: tuple[int, int] | None = None
+        self.lines = 0
+
+    def __call__(self, frame: Frame) -> Frame:
+        """The frame itself where it is small enough."""
+        came, lines = (frame.width, frame.height), self.lines
+        share = min(1.0, lines / min(came)) if lines else 1.0
+        size = came if share == 1.0 else (round(came[0] * share / 2) * 2, round(came[1] * share / 2) * 2)
+        if self._came == came and self._size not in (None, size):
+            # Only what changed here: a camera that changes its size may show another part of the room.
+            width, height = self._size
+            self._tracks.rescale(size[0] / width, size[1] / height)
+            self._performer.rescale(size[0] / width, size[1] / height)
+        self._came, self._size = came, size
+        if size == came:
+            return frame
+        return Frame(frame.shrunk(size).i420, frame.pts, frame.arrived, frame.time_base)
 
 
 class Detect:
@@ -18,6 +56,10 @@ class Detect:
         detector: finds faces in a frame.
         tracks: shared with the other two stages.
         interval: frames from one detection to the next while everybody is being followed.
+
+    Attributes:
+        interval: may be set between two frames.
+        searching: whether every frame is looked over.
     """
 
     name = "detect"

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from livefake.clock import Nanos
 from livefake.faces.detect import Detection
+from livefake.faces.geometry import Point
 from livefake.faces.landmarks import Landmarks, crop_for_box, crop_for_points
-from livefake.faces.smooth import OneEuro
+from livefake.faces.smooth import OneEuro, scaled
 from livefake.frame import Box, Floats
 
 __all__ = ["Track", "Tracks"]
@@ -86,7 +89,7 @@ class Tracks:
 
     def _start(self, detection: Detection) -> None:
         self._count += 1
-        crop = crop_for_box(detection.box, (detection.points[0], detection.points[1]))
+        crop = crop_for_box(detection.box, _eyes(detection))
         self._tracks.append(Track(self._count, crop, detection.score, detection.box))
 
     def update(self, track: Track, landmarks: Landmarks, size: tuple[int, int], at: Nanos) -> bool:
@@ -113,6 +116,19 @@ class Tracks:
         track.presence = landmarks.presence
         return True
 
+    def rescale(self, across: float, down: float) -> None:
+        """Carry the tracks over to pictures of another size that show the same.
+
+        Args:
+            across, down: the new width and height as shares of the old ones.
+        """
+        for track in self._tracks:
+            track.crop = _rescaled_crop(track.crop, across, down)
+            track.box = track.box.scaled(across, down)
+            if track.points is not None:
+                track.points = scaled(track.points, across, down)
+            track.smooth.rescale(across, down)
+
     def merge(self) -> None:
         """End tracks that slid onto a face which an older track follows."""
         kept: list[Track] = []
@@ -120,6 +136,19 @@ class Tracks:
             if all(track.box.overlap(other.box) < _SAME for other in kept):
                 kept.append(track)
         self._tracks = kept
+
+
+def _eyes(detection: Detection) -> tuple[Point, Point]:
+    (left_x, left_y), (right_x, right_y) = detection.points[:2].tolist()
+    return (left_x, left_y), (right_x, right_y)
+
+
+def _rescaled_crop(crop: Floats, across: float, down: float) -> Floats:
+    """A matrix that leads to the same crop from a picture of another size."""
+    sides = np.array([across, down])
+    # Whole numbers are the middles of pixels, so the pictures' corners lie at -0.5: old = (new + 0.5) / side - 0.5.
+    linear = crop[:, :2] / sides
+    return np.column_stack([linear, crop[:, 2] + linear.sum(1) / 2 - crop[:, :2].sum(1) / 2]).astype(np.float32)
 
 
 def _closeness(track: Track, detection: Detection) -> float:

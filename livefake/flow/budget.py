@@ -14,7 +14,8 @@ __all__ = ["Budget"]
 
 _COLD: Final = 2
 _KEPT: Final = 15
-_PACE: Final = 0.1
+_GAPS: Final = 15
+_STRETCH: Final = 1.5
 
 
 class _Cost:
@@ -37,12 +38,13 @@ class Budget:
     """Decides what a frame can afford.
 
     Two limits follow the rate of the source. Work has to fit into one interval between frames, or frames
-    would pile up: stages that are not vital are left out when they do not. And a picture that is older than
-    ``patience`` intervals is not worth finishing: newer ones wait already. Where the vital work alone takes
-    longer than that, on a slow machine, dropping helps nobody, so the second limit stretches with it.
+    would pile up. That is for the quality ladder to bring about; a stage that is not vital is left out at once only
+    where it would make a frame take half as long again, because a single frame without it can be seen. And a picture
+    that is older than ``patience`` intervals is not worth finishing: newer ones wait already. Where the vital work
+    alone takes longer than that, on a slow machine, dropping helps nobody, so the second limit stretches with it.
 
     Args:
-        interval: between two frames of the source, as a first guess; learned from arrivals afterwards.
+        interval: between two frames of the source, as a first guess; learned from their time stamps afterwards.
         patience: age at which a frame is late, in intervals.
         ceiling: a latency that the user does not want to exceed; tightens both limits.
         learning: whether arrivals teach the interval; work on a file has none that means anything.
@@ -57,7 +59,8 @@ class Budget:
         learning: bool = True,
     ) -> None:
         self._learning = learning
-        self._interval = float(interval)
+        self._interval = interval
+        self._gaps: deque[Nanos] = deque(maxlen=_GAPS)
         self._patience = patience
         self._ceiling = ceiling
         self._costs: dict[str, _Cost] = {}
@@ -65,9 +68,14 @@ class Budget:
         self._previous: Nanos | None = None
 
     @property
+    def learning(self) -> bool:
+        """Whether there is a source whose rate has to be kept up with."""
+        return self._learning
+
+    @property
     def interval(self) -> Nanos:
-        """Between two frames of the source, smoothed."""
-        return round(self._interval)
+        """Between two frames of the source: the median of the latest gaps."""
+        return self._interval
 
     @property
     def vital_cost(self) -> Nanos:
@@ -80,16 +88,18 @@ class Budget:
         wanted = min(self._patience * self._interval, float(self._ceiling))
         return round(max(wanted, 2.0 * self.vital_cost))
 
-    def arrive(self, frame: Frame) -> None:
-        """Learn the rate of the source from the arrival of one more frame.
+    def arrive(self, instant: Nanos) -> None:
+        """Learn the rate of the source from one more frame; every frame counts, those that nobody works on too.
 
-        Gaps of more than a second are pauses, not a rate.
+        Args:
+            instant: of the frame by its own time stamp. Gaps of more than a second are pauses, not a rate.
         """
         if self._learning and self._previous is not None:
-            gap = frame.arrived - self._previous
+            gap = instant - self._previous
             if 1_000_000 <= gap <= 1_000_000_000:
-                self._interval += _PACE * (gap - self._interval)
-        self._previous = frame.arrived
+                self._gaps.append(gap)
+                self._interval = round(median(self._gaps))
+        self._previous = instant
 
     def usual(self, stage: Stage) -> Nanos:
         """What a stage usually costs; 0 while nothing is known."""
@@ -105,10 +115,14 @@ class Budget:
         return self.left(frame, now) < 0
 
     def affords(self, stage: Stage, frame: Frame, now: Nanos) -> bool:
-        """Whether an optional stage fits: into the frame's interval beside the vital work, and before it is late."""
+        """Whether an optional stage fits: beside the vital work, and before the frame is late."""
         cost = self.usual(stage)
-        fits = self.vital_cost + cost <= min(self._interval, float(self._ceiling))
+        fits = self.vital_cost + cost <= min(_STRETCH * self._interval, float(self._ceiling))
         return fits and cost <= self.left(frame, now)
+
+    def forget(self, stage: Stage) -> None:
+        """Begin anew with a stage that costs something else from now on."""
+        self._costs.pop(stage.name, None)
 
     def learn(self, stage: Stage, cost: Nanos) -> None:
         """Take note of what a stage has just cost."""

@@ -59,7 +59,6 @@ class Pipeline:
     def __call__(self, frame: Frame) -> Sealed | None:
         """Finish one frame; None when there is nothing that may be shown."""
         wall, cpu = self._clock(), self._cpu_clock()
-        self._budget.arrive(frame)
         sealed: Sealed | None = None
         try:
             outcome, frame = self._run(frame)

@@ -57,7 +57,7 @@ class Muxer:
         """Append a picture."""
         if self._first is None:
             self._first = picture.ticks - _LEAD
-        self._stretch.see(picture.ticks, picture.arrived)
+        self._stretch.see(picture.ticks, picture.instant, card=picture.card)
         packet: av.Packet[Any] = av.Packet(picture.data)
         packet.stream = self._video
         packet.pts = packet.dts = picture.ticks - self._first
@@ -67,7 +67,7 @@ class Muxer:
 
     def due(self, chunk: Chunk, shown: Encoded) -> bool:
         """Whether the picture that a chunk belongs to has been appended."""
-        return chunk.arrived <= shown.arrived
+        return chunk.arrived <= shown.instant
 
     def chunk(self, chunk: Chunk) -> None:
         """Append sound, after at least one picture. What lies before the start is left out.

@@ -21,13 +21,14 @@ _LEAST: Final = 16
 """Smallest side an encoder of the return path takes: one macroblock."""
 
 
-def to_frame(picture: av.VideoFrame, arrived: Nanos) -> Frame:
+def to_frame(picture: av.VideoFrame, arrived: Nanos, taken: Nanos | None = None) -> Frame:
     """Copy a decoded picture into a frame, each plane once.
 
     Args:
         picture: any pixel format; what is not 8-bit studio-range 4:2:0 is converted. Odd sides lose their
             last row or column.
         arrived: when it reached the service.
+        taken: when it was taken, see ``Frame``.
 
     Raises:
         BadMedia: the picture is larger than 3840 x 2160 (either way round) or smaller than 16 x 16.
@@ -48,7 +49,7 @@ def to_frame(picture: av.VideoFrame, arrived: Nanos) -> Frame:
     _copy(picture.planes[2], flat[luma + chroma :].reshape(height // 2, width // 2))
     base = picture.time_base
     time_base = Fraction(base.numerator, base.denominator) if base else RTP_CLOCK
-    return Frame(i420, picture.pts or 0, arrived, time_base)
+    return Frame(i420, picture.pts or 0, arrived, time_base, taken=taken)
 
 
 def _copy(plane: av.video.plane.VideoPlane, target: Bytes) -> None:

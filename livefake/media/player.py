@@ -58,7 +58,7 @@ def play(path: Path, *, again: bool, clock: Clock, sleep: Callable[[float], obje
                 elif begun + due > now:
                     sleep((begun + due - now) / 1e9)
                 yield from sound.until(item.instant, shift=begun + passed - first)
-                item.arrived = clock()
+                item.arrived, item.taken = clock(), begun + due
                 item.pts += round(passed / 1e9 / item.time_base)
                 yield item
             if first is None:

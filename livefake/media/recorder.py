@@ -279,7 +279,7 @@ class _Film:
             return self._last
         self._first = item.ticks if self._writer is None else self._first
         self._last = item.ticks - self._first
-        self._stretch.see(item.ticks, item.arrived)
+        self._stretch.see(item.ticks, item.instant, card=item.card)
         packet = Packet(item.data, self._last, item.key)
         if self._writer is None:
             stream = None if self._voice is None else self._voice.stream

@@ -162,7 +162,7 @@ class Take:
                     return
                 if recorder.put(picture):
                     feed.ask_for_key_frame()
-                while sound is not None and (chunk := sound.peek()) is not None and chunk.arrived <= picture.arrived:
+                while sound is not None and (chunk := sound.peek()) is not None and chunk.arrived <= picture.instant:
                     sound.take_now()
                     recorder.hear(chunk)
         finally:

@@ -81,10 +81,14 @@ def build_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         recovery = asyncio.create_task(_recover(service.recordings))
+        if service.dresser is not None:
+            service.dresser.start()
         yield
         await asyncio.gather(service.rooms.close(GRACE), service.people.enrolments.close(GRACE))
         await service.publishers.close()
         service.desk.close()
+        if service.dresser is not None:
+            await asyncio.to_thread(service.dresser.close, GRACE)
         if service.scribe is not None:
             await asyncio.to_thread(service.scribe.close, GRACE)
         if service.recordings is not None:

@@ -63,18 +63,21 @@ def offer_problem(headers: Mapping[str, str]) -> Problem | None:
     return None
 
 
-def patch_problem(headers: Mapping[str, str], tag: str) -> Problem | None:
+def patch_problem(headers: Mapping[str, str], tag: str, *, tag_needed: bool = True) -> Problem | None:
     """What is wrong with the headers of a PATCH; None if nothing is.
 
     Args:
         headers: of the request.
         tag: entity tag of the connection.
+        tag_needed: whether a request that names no tag is refused.
     """
     if _kind(headers) != FRAGMENT:
         return Problem(
             415, f"Later candidates should have the content type {FRAGMENT}.", headers={"Accept-Patch": FRAGMENT}
         )
     wanted = headers.get("if-match", "")
+    if not wanted and not tag_needed:
+        return None
     if not wanted:
         return Problem(428, "Later candidates need the header If-Match with the entity tag of the answer.")
     if wanted.strip() != "*" and tag not in (part.strip() for part in wanted.split(",")):

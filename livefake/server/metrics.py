@@ -42,9 +42,24 @@ class RoomsCollector(Collector):
             "livefake_viewers_open", "Viewers of all open sessions.", sum(room.viewers for room in self._rooms)
         )
         yield GaugeMetricFamily(
+            "livefake_encodes",
+            "How often a picture is encoded, in the session with most encodes.",
+            max((room.encodes for room in self._rooms), default=0),
+        )
+        yield GaugeMetricFamily(
             "livefake_queue_depth",
             "Most frames that ever waited in one place, in the fullest open session.",
             max((report.queue_depth for report in reports), default=0),
+        )
+        yield GaugeMetricFamily(
+            "livefake_quality_steps_down",
+            "Steps of quality below the best, in the open session that is furthest down.",
+            max((report.steps_down for report in reports), default=0),
+        )
+        yield GaugeMetricFamily(
+            "livefake_quality_moves",
+            "Changes of quality since it began, in the open session that has had most.",
+            max((report.moves for report in reports), default=0),
         )
         frames = CounterMetricFamily(
             "livefake_frames",

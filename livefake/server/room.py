@@ -59,6 +59,11 @@ class Room:
     def viewers(self) -> int:
         return len(self._viewers)
 
+    @property
+    def encodes(self) -> int:
+        """How often each picture is encoded now: for the performer, and once for all others of one format."""
+        return (self._performer.sink is not None) + len(self.entry.broadcast.hubs)
+
     async def wait_over(self) -> None:
         """Return when the session has ended, or the performer has gone on purpose or did not come back."""
         try:

@@ -264,6 +264,7 @@ class SessionState(Told):
     stages: dict[str, Costs]
     server_ms: float
     quality: str
+    steps_down: int
     queue_depth: int
     recording: RecordingState | None
     mark: MarkCounts
@@ -290,6 +291,7 @@ class SessionState(Told):
             stages={name: Costs.of(timing) for name, timing in report.stages.items()},
             server_ms=report.server_ms,
             quality=report.quality,
+            steps_down=report.steps_down,
             queue_depth=report.queue_depth,
             recording=None if report.recording is None else RecordingState.of(report.recording),
             mark=MarkCounts(**report.mark.counts()),

@@ -10,6 +10,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from livefake.clock import Clock
+from livefake.dresser import Dresser
 from livefake.errors import NotFound
 from livefake.media.encode.hub import Broadcast
 from livefake.media.recordings import Recordings
@@ -47,6 +48,7 @@ class Service:
         notice: what a performer agrees to.
         scribe: writes the ledger; None where none is kept, and then no real person's face is shown.
         recordings: where pictures are kept; None where nothing can be kept.
+        dresser: prepares personas while the service runs; None where nobody does.
         rooms: the open sessions with their connections.
         publishers: stream keys, and what is published with them.
         desk: takes files that somebody wants to be examined.
@@ -67,6 +69,7 @@ class Service:
     notice: Notice = NOTICE
     scribe: Scribe | None = None
     recordings: Recordings | None = None
+    dresser: Dresser | None = None
     rooms: Rooms = field(init=False)
     publishers: Publishers = field(init=False)
     desk: Desk = field(init=False)

@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, RIGHT_EYE, square_crop
+from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, RIGHT_EYE, eye_middles, square_crop
 from livefake.frame import Bytes, Floats
 
 __all__ = ["CHANNELS", "MARGIN", "crop_for_net", "kept_alive", "lay_over", "net_planes"]
@@ -37,8 +37,7 @@ def crop_for_net(points: Floats, size: int) -> Floats:
     Returns:
         (2, 3) float32, frame pixels to crop pixels.
     """
-    eyes = (points[LEFT_EYE, :2].mean(0), points[RIGHT_EYE, :2].mean(0))
-    return square_crop(points, eyes, size, MARGIN)
+    return square_crop(points, eye_middles(points), size, MARGIN)
 
 
 def lay_over(live: Bytes, front: Bytes, alpha: Bytes) -> Bytes:

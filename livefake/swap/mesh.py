@@ -6,18 +6,21 @@ eyes and the live inner mouth are kept, so gaze, blinks and teeth are the perfor
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from livefake.errors import BadPersona
 from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, POINTS, RIGHT_EYE
+from livefake.faces.kernel import lid_oval
 from livefake.faces.pose import head_turn
-from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch
+from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch, Planes
 from livefake.swap.persona import Persona
-from livefake.swap.raster import Triangles, paint_mesh, painting_order
+from livefake.swap.raster import Triangles, paint_pair, paint_plane, painting_order
 
 __all__ = ["MeshSwapper", "read_triangles", "view_share"]
 
@@ -82,20 +85,27 @@ class MeshSwapper:
         live = np.ascontiguousarray(points[:, :2] - np.array([box.left, box.top], np.float32))
         order = painting_order(self._triangles, points)
         height = float(np.ptp(points[OUTLINE, 1]))
-        cover = np.zeros((box.height, box.width), np.uint8)
-        pixels: Bytes | None = None
+        cover = np.zeros((box.height // 2, box.width // 2), np.uint8)
+        picture: Planes | None = None
         for view, share in self._chosen(points):
-            picture, source, _ = view.fitting(height)
+            painted = Planes.empty(box.width, box.height)
             # Plain skin first: where the triangles of a turned face leave a crack, nothing darker than that shows.
-            painted = np.empty((box.height, box.width, 3), np.uint8)
-            cv2.rectangle(painted, (0, 0), (box.width, box.height), self._skin, cv2.FILLED)
-            paint_mesh(self._triangles, order, live, source, picture, painted, cover)
-            if pixels is None:
-                pixels = painted
+            for plane, level in zip((painted.y, painted.u, painted.v), self._skin, strict=True):
+                plane[:] = level
+            self._paint(view.fitting(height), order, live, painted, cover)
+            if picture is None:
+                picture = painted
             else:
-                cv2.addWeighted(pixels, 1 - share, painted, share, 0, dst=pixels)
-        mask, solid = _masks(live, cover, feather)
-        return Patch(box, np.asarray(pixels, np.uint8), mask, face, mask, solid)
+                cv2.addWeighted(picture.i420, 1 - share, painted.i420, share, 0, dst=picture.i420)
+        mask, solid = _masks(live, cover, (box.width, box.height), feather)
+        return None if picture is None else Patch(box, picture, mask, face, mask, solid)
+
+    def _paint(self, source: _Sized, order: NDArray[np.int32], live: Floats, painted: Planes, cover: Bytes) -> None:
+        picture = source.picture
+        paint_plane(self._triangles, order, live, source.points, picture.y, painted.y)
+        paint_pair(
+            self._triangles, order, _halved(live), source.half, picture.u, picture.v, painted.u, painted.v, cover
+        )
 
     def _chosen(self, points: Floats) -> list[tuple[_View, float]]:
         """The views to paint one over the other, each with its share of what is then seen; one of them or two."""
@@ -123,6 +133,27 @@ def view_share(yaw: float, low: float, high: float) -> float:
     return along * along * (3 - 2 * along)
 
 
+def _halved(points: Floats) -> Floats:
+    """(N, 2) float32, where points of the luma plane lie in the chroma planes; see ``livefake.planes``."""
+    return np.ascontiguousarray((points - np.float32(0.5)) * np.float32(0.5))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sized:
+    """A picture in one size.
+
+    Attributes:
+        picture: its planes.
+        points, half: (468, 2) float32, its landmarks in luma pixels and in chroma samples.
+        height: of the face, pixels.
+    """
+
+    picture: Planes
+    points: Floats
+    half: Floats
+    height: float
+
+
 class _View:
     """One picture of the persona, in several sizes: a small face on screen samples a small picture, so there is no
     aliasing and it stays in the cache.
@@ -130,23 +161,28 @@ class _View:
 
     def __init__(self, picture: Bytes, landmarks: Floats, yaw: float) -> None:
         self.yaw = yaw
-        self._sizes: list[tuple[Bytes, Floats, float]] = []
+        self._sizes: list[_Sized] = []
         points = np.ascontiguousarray(landmarks[:, :2])
         full = _extend_skin(picture, points)
         height, width = full.shape[:2]
-        self.skin = [float(level) for level in np.median(full[_face_area(full, points) == 255], axis=0)]
+        inside = _face_area(full, points)
+        level = np.median(full[inside == 255], axis=0)
+        patch = Planes.of_bgr(np.full((2, 2, 3), level, np.uint8))
+        self.skin = (int(patch.y[0, 0]), int(patch.u[0, 0]), int(patch.v[0, 0]))
         for share in _SIZES:
-            size = (round(width * share), round(height * share))
+            size = (round(width * share / 2) * 2, round(height * share / 2) * 2)
             smaller = np.asarray(cv2.resize(full, size, interpolation=cv2.INTER_AREA), np.uint8)
             # Pixel centres at whole numbers: another size maps x to (x + 0.5) * share - 0.5.
             scaled = (points + 0.5) * np.array([size[0] / width, size[1] / height]) - 0.5
-            # A pixel inside the edge, so that the warp may look at a pixel's neighbours without asking.
+            # A sample inside the edge, so that the warp may look at a sample's neighbours without asking.
             within = np.clip(scaled, 1, np.array(size) - 3).astype(np.float32)
-            self._sizes.append((smaller, within, float(np.ptp(within[OUTLINE, 1]))))
+            half = np.clip(_halved(within), 1, np.array(size) // 2 - 3).astype(np.float32)
+            face = float(np.ptp(within[OUTLINE, 1]))
+            self._sizes.append(_Sized(Planes.of_bgr(smaller), within, half, face))
 
-    def fitting(self, height: float) -> tuple[Bytes, Floats, float]:
+    def fitting(self, height: float) -> _Sized:
         """The smallest picture that still has a pixel for each pixel of a face that is ``height`` pixels high."""
-        return next((entry for entry in reversed(self._sizes) if entry[2] >= height), self._sizes[0])
+        return next((sized for sized in reversed(self._sizes) if sized.height >= height), self._sizes[0])
 
 
 def _face_area(picture: Bytes, points: Floats) -> Bytes:
@@ -187,20 +223,20 @@ def _extend_skin(picture: Bytes, points: Floats) -> Bytes:
     return np.asarray(np.clip(rim + keep * (picture - rim), 0, 255), np.uint8)
 
 
-def _masks(live: Floats, cover: Bytes, feather: float) -> tuple[Bytes, Bytes]:
+def _masks(live: Floats, cover: Bytes, size: tuple[int, int], feather: float) -> tuple[Bytes, Bytes]:
     """Where the persona shows: inside the outline, fading before its edge; without and with eyes and inner mouth.
 
     Args:
         live: (468, 2) float32, pixels of the region.
-        cover: (H, W) uint8, 255 where a triangle lies.
+        cover: (H // 2, W // 2) uint8, 255 where a triangle lies; half the size is enough for something this soft.
+            Becomes something else.
+        size: W and H.
         feather: width of the soft edge, pixels.
     """
-    # Half the size is enough for something this soft, and a quarter of the work.
-    size = (cover.shape[1], cover.shape[0])
-    solid = np.ascontiguousarray(cover[::2, ::2])
+    live, solid = _halved(live), cover
     # Eyes and mouth are holes in the mesh: closed here, so that the soft edge runs along the outline only.
     rings = [np.round(live[ring] * 8).astype(np.int32) for ring in (LEFT_EYE, RIGHT_EYE, INNER_MOUTH)]
-    cv2.fillPoly(solid, rings, 255, cv2.LINE_8, 4)
+    cv2.fillPoly(solid, rings, 255, cv2.LINE_8, 3)
     # The region has room around the outline, so only where the picture's edge cuts the face does the border
     # matter: there the face goes on outside, and must not fade.
     width = max(3, int(feather) | 1)
@@ -208,33 +244,22 @@ def _masks(live: Floats, cover: Bytes, feather: float) -> tuple[Bytes, Bytes]:
         cv2.blur(solid, (width, width), dst=solid, borderType=cv2.BORDER_REPLICATE)
     soft = cv2.LUT(solid, _RAMP)
     eyes = [np.round(oval * 8).astype(np.int32) for oval in _eye_ovals(live)]
-    holes = cv2.fillPoly(np.zeros_like(solid), [*eyes, rings[-1]], 255, cv2.LINE_AA, 4)
+    holes = cv2.fillPoly(np.zeros_like(solid), [*eyes, rings[-1]], 255, cv2.LINE_AA, 3)
     small = max(3, int(feather * 0.3) | 1)
     open_mask = cv2.subtract(soft, cv2.blur(holes, (small, small)))
     mask, filled = (cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in (open_mask, soft))
     return np.asarray(mask, np.uint8), np.asarray(filled, np.uint8)
 
 
-def _eye_ovals(live: Floats) -> list[Floats]:
+def _eye_ovals(live: Floats) -> list[NDArray[np.float64]]:
     """The parts of the live face that move when it blinks: eyes, lids and lashes.
 
     The mesh hardly closes its eyes, so a hole of the shape of its rings would show the persona's open lid around a
     live closed one. An oval over the whole way of the lids leaves blinks to the performer.
 
     Returns:
-        The outlines of left and right eye, (24, 2) float32 each.
+        The outlines of left and right eye, (24, 2) float64 each.
     """
-    rings = [live[ring] for ring in (LEFT_EYE, RIGHT_EYE)]
     # First and ninth point of a ring are its corners. Turned heads foreshorten the width of an eye, not its height.
-    widths = [float(np.linalg.norm(ring[8] - ring[0])) for ring in rings]
-    span = max(widths)
-    ovals = []
-    for ring, width in zip(rings, widths, strict=True):
-        along = (ring[8] - ring[0]) / max(width, 1e-3)
-        across = np.array([-along[1], along[0]])
-        opening = float(np.abs((ring - ring.mean(0)) @ across).max())
-        middle = (ring[0] + ring[8]) / 2 * 0.5 + ring.mean(0) * 0.5
-        high = max(_LID * span, opening + 0.08 * span)
-        oval = middle + _CIRCLE @ np.stack([along * (0.66 * width), across * high])
-        ovals.append(oval.astype(np.float32))
-    return ovals
+    span = max(float(np.linalg.norm(live[ring[8]] - live[ring[0]])) for ring in (LEFT_EYE, RIGHT_EYE))
+    return [lid_oval(live, ring, _LID * span, _CIRCLE) for ring in (LEFT_EYE, RIGHT_EYE)]

@@ -17,9 +17,11 @@ from livefake.clock import Nanos
 from livefake.engine.base import Engine
 from livefake.errors import EngineError
 from livefake.faces.geometry import inverse, transform
-from livefake.frame import Bytes, Floats, Frame, Patch
-from livefake.swap.finish import finish
-from livefake.swap.guide import CHANNELS, crop_for_net, kept_alive, lay_over, net_planes
+from livefake.frame import Box, Bytes, Floats, Frame, Patch, Planes
+from livefake.overlay import lay
+from livefake.planes import half_matrix
+from livefake.swap.finish import finish_plane, open_mask, split_change
+from livefake.swap.guide import CHANNELS, crop_for_net, kept_alive, net_planes
 
 __all__ = ["OFF", "Finisher", "Refine", "without_specks"]
 
@@ -44,18 +46,22 @@ def without_specks(mask: Floats) -> Floats:
     Returns:
         (S, S) float32, the mask itself where there is no speck.
     """
-    holes = (mask < _DOUBT).astype(np.uint8)
+    # Every second pixel tells what is large, and chance specks cost four times less.
+    holes = (mask[::2, ::2] < _DOUBT).astype(np.uint8)
     count, labels, facts, _ = cv2.connectedComponentsWithStats(holes, connectivity=8)
-    small = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] < _SPECK * mask.size)
+    small = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] < _SPECK * holes.size)
     # The first label is all that is no hole.
     small = small[small > 0]
     if not small.size:
         return mask
     chosen = np.zeros(count, np.uint8)
-    chosen[small] = 1
+    chosen[small] = 255
     # A little wider, because a hole has a soft rim.
-    specks = cv2.dilate(chosen[labels], np.ones((5, 5), np.uint8)) > 0
-    return np.where(specks, np.float32(1), mask).astype(np.float32)
+    specks = cv2.dilate(chosen[labels], np.ones((3, 3), np.uint8))
+    size = (mask.shape[1], mask.shape[0])
+    filled = mask.copy()
+    filled[cv2.resize(specks, size, interpolation=cv2.INTER_NEAREST) > 0] = 1
+    return filled
 
 
 class Finisher:
@@ -156,35 +162,55 @@ class Refine:
             self._strength = 0.0
         gap = 0 if self._last is None else max(0, now - self._last)
         self._last = now
-        if self.rung:
-            self._working = self.rung
+        # It fades out at its cheapest: whoever turns it off has no time for it.
+        self._working = self.rung or min(self._finishers, default=OFF)
         step = min(1.0, max(gap, _FADE // 20) / _FADE)
         self._strength = min(1.0, max(0.0, self._strength + (step if self.rung else -step)))
 
     def _refined(self, frame: Frame, patch: Patch, net: Finisher) -> Patch:
-        size = (net.size, net.size)
+        side = (net.size, net.size)
         matrix = crop_for_net(patch.face.points, net.size)
         # From the patch's own pixels to the crop's.
         shift = np.array([[1, 0, patch.box.left], [0, 1, patch.box.top], [0, 0, 1]], np.float32)
         placed = (matrix @ shift).astype(np.float32)
-        live = frame.crop(matrix, size)
-        cover = np.asarray(cv2.warpAffine(patch.mask, placed, size), np.uint8)
-        front = np.asarray(cv2.warpAffine(patch.pixels, placed, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-        guide = lay_over(live, front, cover)
+        live, front = frame.crop(matrix, side), patch.picture.crop(placed, side)
+        cover = np.asarray(cv2.warpAffine(patch.mask, placed, side), np.uint8)
+        seen = live.bgr()
+        lay(live, front, cover)
+        guide = live.bgr()
         keep = kept_alive(transform(patch.face.points, matrix), net.size)
-        made = net(net_planes(live, guide, keep, cover))
-        planes = cv2.merge([made[0], made[1], made[2], without_specks(made[3])])
-        # In one pass: levels to add, and the mask from -255 (open) to 0 (the persona shows).
-        before = cv2.cvtColor(guide, cv2.COLOR_BGR2BGRA)
-        change = cv2.addWeighted(planes, 255, before, -1, 0, dtype=cv2.CV_32F)
-        region = (patch.box.width, patch.box.height)
-        spread = np.asarray(
-            cv2.warpAffine(
-                change, inverse(placed), region, flags=cv2.INTER_LINEAR, borderValue=(0.0, 0.0, 0.0, -255.0)
-            ),
-            np.float32,
+        made = np.ascontiguousarray(net(net_planes(seen, guide, keep, cover)))
+        change = [np.empty(shape, np.float32) for shape in (guide.shape[:2], *2 * [(net.size // 2, net.size // 2)])]
+        split_change(made[:3], guide, *change)
+        return self._laid(frame, patch, change, without_specks(made[3]), placed)
+
+    def _laid(self, frame: Frame, patch: Patch, change: Sequence[Floats], shown: Floats, placed: Floats) -> Patch:
+        """The network's change, of Y, U and V, and its mask on the patch, at the patch's own size."""
+        box, half, back = patch.box, patch.box.halved(), inverse(placed)
+        old, new, mask = patch.picture, Planes.empty(box.width, box.height), np.empty_like(patch.mask)
+        open_mask(patch.solid, _spread(shown, back, box), self._strength, mask)
+        skin, solid = (
+            np.asarray(cv2.resize(one, (half.width, half.height), interpolation=cv2.INTER_AREA), np.uint8)
+            for one in (patch.skin, patch.solid)
         )
-        pixels, mask = np.empty_like(patch.pixels), np.empty_like(patch.mask)
-        behind = frame.roi(patch.box)
-        finish(behind, patch.pixels, patch.skin, patch.solid, spread, self._strength, pixels, mask)
-        return replace(patch, pixels=pixels, mask=mask)
+        finish_plane(
+            frame.y,
+            box.top,
+            box.left,
+            old.y,
+            patch.skin,
+            patch.solid,
+            _spread(change[0], back, box),
+            self._strength,
+            new.y,
+        )
+        back = half_matrix(back)
+        for behind, warp, added, out in ((frame.u, old.u, change[1], new.u), (frame.v, old.v, change[2], new.v)):
+            spread = _spread(added, back, half)
+            finish_plane(behind, half.top, half.left, warp, skin, solid, spread, self._strength, out)
+        return replace(patch, picture=new, mask=mask)
+
+
+def _spread(plane: Floats, matrix: Floats, box: Box) -> Floats:
+    """A plane of the crop where the patch lies; nothing beyond its edge."""
+    return np.asarray(cv2.warpAffine(plane, matrix, (box.width, box.height), flags=cv2.INTER_LINEAR), np.float32)

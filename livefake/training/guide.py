@@ -7,17 +7,18 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from livefake.compose.colour import measure_match
+from livefake.compose.colour import Sample, measure_match
 from livefake.faces.geometry import square_crop
 from livefake.faces.landmarks import SIDE, LandmarkNet, Landmarks, crop_for_points
-from livefake.frame import Box, Bytes, Face, Floats, Frame
+from livefake.frame import Box, Bytes, Face, Floats, Frame, Planes
 from livefake.swap.guide import lay_over
 from livefake.swap.mesh import MeshSwapper
 from livefake.swap.persona import Kind, Persona, PersonaCard
-from livefake.swap.raster import Triangles
+from livefake.swap.raster import Triangles, paint_pair, paint_plane
 
-__all__ = ["make_swapper", "matched_guide", "read_mesh", "warp_onto"]
+__all__ = ["make_swapper", "matched_guide", "paint_picture", "read_mesh", "warp_onto"]
 
 _ROUNDS: Final = 2
 
@@ -32,7 +33,8 @@ def read_mesh(net: LandmarkNet, frame: Frame, landmarks: Floats) -> Landmarks:
     """
     forehead = landmarks[27] - 0.75 * (landmarks[8] - landmarks[27])
     box = np.vstack([landmarks, forehead]).astype(np.float32)
-    crop = square_crop(box, (landmarks[36:42].mean(0), landmarks[42:48].mean(0)), SIDE)
+    (left_x, left_y), (right_x, right_y) = (landmarks[eye].mean(0).tolist() for eye in (np.s_[36:42], np.s_[42:48]))
+    crop = square_crop(box, ((left_x, left_y), (right_x, right_y)), SIDE)
     found = net(frame, crop)
     for _ in range(_ROUNDS - 1):
         found = net(frame, crop_for_points(found.points))
@@ -51,6 +53,30 @@ def make_swapper(picture: Bytes, points: Floats, triangles: Triangles) -> MeshSw
     return MeshSwapper(Persona(card, picture, points), triangles)
 
 
+def paint_picture(  # noqa: PLR0917 - in the order of the inner loops
+    triangles: Triangles,
+    order: NDArray[np.int32],
+    live: Floats,
+    persona: Floats,
+    picture: Bytes,
+    pixels: Bytes,
+    cover: Bytes,
+) -> None:
+    """Warp a whole picture as ``paint_plane`` does a plane.
+
+    Args:
+        triangles, order, live, persona: see there.
+        picture: (H, W, 3) uint8.
+        pixels: (h, w, 3) uint8, written where a triangle lies.
+        cover: (h, w) uint8, set to 255 where a triangle lies.
+    """
+    first, second, third = (np.asarray(plane, np.uint8) for plane in cv2.split(picture))
+    out = [np.asarray(plane, np.uint8) for plane in cv2.split(pixels)]
+    paint_pair(triangles, order, live, persona, first, second, out[0], out[1], cover)
+    paint_plane(triangles, order, live, persona, third, out[2])
+    cv2.merge(out, dst=pixels)
+
+
 def warp_onto(swapper: MeshSwapper, size: int, points: Floats) -> tuple[Bytes, Bytes] | None:
     """The persona's picture on the mesh in a crop.
 
@@ -67,12 +93,12 @@ def warp_onto(swapper: MeshSwapper, size: int, points: Floats) -> tuple[Bytes, B
     patch = swapper(empty, Face(Box.around(points), points, 1.0, 1.0, 1))
     if patch is None:
         return None
-    shown = patch.mask > 0
+    shown, pixels = patch.mask > 0, patch.picture.bgr()
     warp = np.empty((size, size, 3), np.uint8)
-    warp[:] = patch.pixels[shown].mean(0) if shown.any() else 128
+    warp[:] = pixels[shown].mean(0) if shown.any() else 128
     cover = np.zeros((size, size), np.uint8)
     rows, columns = slice(patch.box.top, patch.box.bottom), slice(patch.box.left, patch.box.right)
-    warp[rows, columns][shown], cover[rows, columns] = patch.pixels[shown], patch.mask
+    warp[rows, columns][shown], cover[rows, columns] = pixels[shown], patch.mask
     return warp, cover
 
 
@@ -89,13 +115,14 @@ def matched_guide(live: Bytes, warp: Bytes, cover: Bytes) -> Bytes:
     left, top, width, height = cv2.boundingRect(cover)
     if not width:
         return live
-    rows, columns = slice(top, top + height), slice(left, left + width)
+    box = Box(left, top, left + width, top + height).within(live.shape[1], live.shape[0])
+    rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+    shown, behind = cover[rows, columns], Planes.of_bgr(live[rows, columns])
+    front = Planes.of_bgr(warp[rows, columns])
     # Samples, as the live program takes them.
-    samples = [
-        cv2.resize(plane[rows, columns], (48, 48), interpolation=cv2.INTER_LINEAR) for plane in (warp, live, cover)
-    ]
+    source, target = (Sample.of(planes.y, planes.u, planes.v) for planes in (front, behind))
+    weight = np.asarray(cv2.resize(shown, source.y.shape, interpolation=cv2.INTER_LINEAR), np.uint8)
+    matched = measure_match(source, target, weight).apply(front)
     guide = live.copy()
-    match = measure_match(*(np.asarray(plane, np.uint8) for plane in samples))
-    matched = match.apply(np.ascontiguousarray(warp[rows, columns]))
-    guide[rows, columns] = lay_over(live[rows, columns], matched, cover[rows, columns])
+    guide[rows, columns] = lay_over(live[rows, columns], matched.bgr(), shown)
     return guide

@@ -31,10 +31,10 @@ from livefake.faces.landmarks import LandmarkNet, Landmarks
 from livefake.frame import Bytes, Floats, Frame
 from livefake.swap.guide import crop_for_net, lay_over
 from livefake.swap.mesh import MeshSwapper
-from livefake.swap.raster import Triangles, paint_mesh, painting_order
+from livefake.swap.raster import Triangles, painting_order
 from livefake.training.answer import Answer
 from livefake.training.camera import Camera, respond, sample_camera, take
-from livefake.training.guide import make_swapper, read_mesh, warp_onto
+from livefake.training.guide import make_swapper, paint_picture, read_mesh, warp_onto
 from livefake.training.headkit import HeadKit, Identity, make_identity
 from livefake.training.render import Picture, place, render
 from livefake.training.samples import Facts, Sample
@@ -223,7 +223,7 @@ def _shoot(
         right = lay_over(right, bent, warped[1])
     region, veil = (cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR) for mask in (drawn.region, hidden))
     return Sample(
-        live=frame.crop(matrix, size),
+        live=frame.crop(matrix, size).bgr(),
         warp=warped[0],
         truth=respond(right, scene.camera),
         cover=warped[1],
@@ -263,7 +263,7 @@ def _bent(workshop: Workshop, person: Identity, state: State, points: Floats) ->
     pixels = np.full((size, size, 3), cv2.mean(picture.pixels, picture.region)[:3], np.uint8)
     source = np.clip(found.points[:, :2], 1, side - 3).astype(np.float32)
     order = painting_order(workshop.triangles, points)
-    paint_mesh(
+    paint_picture(
         workshop.triangles,
         order,
         np.ascontiguousarray(points[:, :2]),

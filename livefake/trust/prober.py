@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from livefake.errors import BadPersona, ConsentError, EngineError
 from livefake.faces.detect import Detector
-from livefake.faces.identity import IdentityNet
+from livefake.faces.identity import Describer, IdentityNet
 from livefake.faces.landmarks import LandmarkNet
 from livefake.frame import Bytes, Frame
 from livefake.swap.base import Swapper
@@ -24,12 +25,28 @@ from livefake.trust.rehearsal import Rehearsal, Sight, Wearing
 from livefake.trust.shipped import is_shipped
 from livefake.trust.verdicts import VerdictStore
 
-__all__ = ["Prober"]
+__all__ = ["Describe", "Here", "Prober"]
 
 Dress = Callable[[], tuple[Swapper, Finisher | None]]
 """Opens what wears a persona; called only when it has to be tried on."""
 
+Describe = Callable[[], AbstractContextManager[Describer]]
+"""Opens what describes faces; raises EngineError where nothing can."""
+
 _REMEMBERED: Final = 64
+
+
+class Here:
+    """Describes faces in this process, which stands still meanwhile; for programs that do nothing else."""
+
+    def __init__(self) -> None:
+        self._net: IdentityNet | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[Describer]:
+        """The network, opened at the first use and kept."""
+        self._net = self._net or IdentityNet()
+        yield self._net
 
 
 class Prober:
@@ -40,6 +57,7 @@ class Prober:
         cache: folder that may be written.
         networks: a detector and a landmark network.
         performers: pictures of fictional performers, for a persona.
+        describe: opens what describes faces.
     """
 
     def __init__(
@@ -49,12 +67,13 @@ class Prober:
         *,
         networks: Callable[[], tuple[Detector, LandmarkNet]],
         performers: Callable[[PersonaCard], Sequence[Frame]],
+        describe: Describe,
     ) -> None:
         self._book = book
         self._cache = cache
         self._networks = networks
         self._performers = performers
-        self._identity: IdentityNet | None = None
+        self._describe = describe
         self._sights: dict[str, Sight] = {}
         self._lock = threading.Lock()
 
@@ -98,6 +117,13 @@ class Prober:
         store.keep(verdict, card.content, digests)
         return verdict
 
+    def remember(self, cards: Sequence[PersonaCard]) -> None:
+        """Forget the faces of every persona but these: somebody's may be among those that are gone."""
+        contents = {card.content for card in cards}
+        with self._lock:
+            for content in self._sights.keys() - contents:
+                del self._sights[content]
+
     def look(self, card: PersonaCard, dress: Dress) -> Sight:
         """What comes out of a persona that was brought, whoever that is; arguments as for ``check``.
 
@@ -116,17 +142,18 @@ class Prober:
         if sight is None and store is not None:
             sight = store.find_faces(card.content)
         if sight is None:
-            try:
-                self._identity = self._identity or IdentityNet()
-            except EngineError as error:
-                if store is not None:
-                    return None
-                raise ConsentError(
-                    f"{card.title} is worn only after the face that comes out was compared with the grants. "
-                    f"{error.problem}",
-                    error.remedy,
-                ) from error
-            sight = self._tried_on(card, dress, self._identity)
+            with ExitStack() as stack:
+                try:
+                    identity = stack.enter_context(self._describe())
+                except EngineError as error:
+                    if store is not None:
+                        return None
+                    raise ConsentError(
+                        f"{card.title} is worn only after the face that comes out was compared with the grants. "
+                        f"{error.problem}",
+                        error.remedy,
+                    ) from error
+                sight = self._tried_on(card, dress, identity)
             if store is not None:
                 store.keep_faces(sight, card.content)
         # Numbers of a face stay in memory, and not of more faces than a person switches between.
@@ -135,7 +162,7 @@ class Prober:
         self._sights[card.content] = sight
         return sight
 
-    def _tried_on(self, card: PersonaCard, dress: Dress, identity: IdentityNet) -> Sight:
+    def _tried_on(self, card: PersonaCard, dress: Dress, identity: Describer) -> Sight:
         detector, landmarks = self._networks()
         try:
             swapper, finisher = dress()

@@ -16,7 +16,7 @@ from livefake.compose.blend import Blend
 from livefake.compose.colour import MatchColour
 from livefake.errors import EngineError
 from livefake.faces.detect import Detector
-from livefake.faces.identity import LENGTH, IdentityNet, chip
+from livefake.faces.identity import LENGTH, Describer
 from livefake.faces.landmarks import LandmarkNet, crop_for_box, crop_for_points
 from livefake.faces.performer import Performer
 from livefake.faces.stages import Detect, Follow, ReadLandmarks
@@ -97,10 +97,11 @@ class Rehearsal:
     """Looks at what comes out. One thread only.
 
     Args:
-        detector, landmarks, identity: the networks.
+        detector, landmarks: networks.
+        identity: describes what is seen, here or in another process.
     """
 
-    def __init__(self, detector: Detector, landmarks: LandmarkNet, identity: IdentityNet) -> None:
+    def __init__(self, detector: Detector, landmarks: LandmarkNet, identity: Describer) -> None:
         self._detector, self._landmarks, self._identity = detector, landmarks, identity
 
     def __call__(self, render: Render, performers: Iterable[Frame], pictures: Iterable[Bytes] = ()) -> Sight:
@@ -114,7 +115,7 @@ class Rehearsal:
         Raises:
             EngineError: a network failed, or gave what is no picture.
         """
-        chips: list[Bytes] = []
+        found: list[Floats] = []
         count = 0
         for performer in performers:
             try:
@@ -123,15 +124,14 @@ class Rehearsal:
                 count += 1
                 continue
             count += len(shown)
-            chips += [one for frame in shown for one in self._faces(frame)]
+            found += [one for frame in shown for one in self._faces(frame)]
         for picture in pictures:
             count += 1
-            chips += self._faces(Frame.from_bgr(_small(picture)))
-        found = [self._identity.embed_many([one])[0] for one in chips]
+            found += self._faces(Frame.from_bgr(_small(picture)))
         return Sight(np.array(found, np.float32).reshape(-1, LENGTH), count)
 
-    def _faces(self, frame: Frame) -> list[Bytes]:
-        """The chip of the largest face in a picture; none where there is no face."""
+    def _faces(self, frame: Frame) -> list[Floats]:
+        """The largest face in a picture, (128,) float32; none where there is no face."""
         found = self._detector(frame)
         if not found:
             return []
@@ -142,7 +142,7 @@ class Rehearsal:
         if mesh.presence < _PRESENT:
             return []
         try:
-            return [chip(frame, mesh.points)]
+            return [self._identity.embed(frame, mesh.points)]
         except ValueError as error:
             raise EngineError(f"A face that came out cannot be looked at: {error}.") from error
 

@@ -139,7 +139,7 @@ class Push:
 def _due(sound: SoundTap, picture: Encoded) -> list[Chunk]:
     """The sound that belongs to what was shown until this picture."""
     chunks = []
-    while (chunk := sound.peek()) is not None and chunk.arrived <= picture.arrived:
+    while (chunk := sound.peek()) is not None and chunk.arrived <= picture.instant:
         chunks.append(cast(Chunk, sound.take_now()))
     return chunks
 

@@ -31,7 +31,8 @@ import { Trouble } from "./trouble.js";
  * @property {Timing} frame
  * @property {Record<string, Timing>} stages
  * @property {number} server_ms Median from a frame's arrival to its showing, milliseconds.
- * @property {string} quality
+ * @property {string} quality What the swap runs with, in words.
+ * @property {number} steps_down How many steps of quality are given up.
  * @property {Recording | null} recording The latest one.
  * @property {{read: number, missed: number, early: number, skipped: number}} mark
  * @property {SoundReport} sound

@@ -220,13 +220,14 @@ export class LiveScreen {
       find("frames", HTMLElement),
       counts.map(([name, count]) => [name, count.toLocaleString("en")]),
     );
-    say(find("quality-text", HTMLElement), report.quality ?? "");
+    say(find("quality-text", HTMLElement), qualityWords(report));
     const mark = report.mark ?? { read: 0, missed: 0 };
     say(find("mark-text", HTMLElement), `Watermark read back from what was sent: ${mark.read} times, missed ${mark.missed}.`);
   }
 
   #blank() {
     for (const id of ["m-delay", "m-fps", "m-size"]) say(find(id, HTMLElement), "–");
+    say(find("quality-text", HTMLElement), "");
   }
 
   /** @param {boolean} on */
@@ -244,6 +245,15 @@ export class LiveScreen {
     // iPhones know full screen only for the video element itself.
     else /** @type {any} */ (this.videos.remote).webkitEnterFullscreen();
   }
+}
+
+/**
+ * @param {import("./api.js").SessionReport} report
+ * @returns {string} What the swap runs with now, and whether this computer could not keep up with more.
+ */
+function qualityWords({ quality, steps_down: down }) {
+  if (!quality) return "";
+  return `${down > 0 ? "What this computer keeps up with" : "Full quality"}: ${quality}.`;
 }
 
 /** @returns {void} */

@@ -50,6 +50,9 @@ import { Trouble, asTrouble } from "./trouble.js";
 /** @typedef {{onSnapshot: (snapshot: Snapshot) => void, onLost: (trouble: Trouble) => void}} Listener */
 
 const POLL_MS = 1000;
+/** While somebody waits for the first picture, of a session or of a connection that was made anew. */
+const HURRIED_POLL_MS = 100;
+const HURRY_MS = 5000;
 const STALL_MS = 2500;
 const MISSED_POLLS = 3;
 const HISTORY = 3600;
@@ -107,6 +110,11 @@ export class LiveSession {
     this.totals = NOTHING;
     this.progress = { decoded: 0, at: this.opened };
     this.missed = 0;
+    /** Until when to ask more often. */
+    this.hurry = 0;
+    this.polling = false;
+    /** @type {number | undefined} */
+    this.timer = undefined;
     /** @type {SessionReport | null} */
     this.report = null;
     /** @type {number | null} */
@@ -163,6 +171,7 @@ export class LiveSession {
   close() {
     if (this.ended.signal.aborted) return;
     this.ended.abort();
+    clearTimeout(this.timer);
     this.counters.local.stop();
     this.counters.remote.stop();
     this.videos.remote.srcObject = null;
@@ -178,6 +187,7 @@ export class LiveSession {
 
   async #poll() {
     const { signal } = this.ended;
+    this.polling = true;
     try {
       const [report, stats] = await Promise.all([getSession(this.id), this.line.link.pc.getStats()]);
       if (signal.aborted) return;
@@ -198,8 +208,14 @@ export class LiveSession {
         return;
       }
     }
-    const timer = setTimeout(() => this.#poll(), POLL_MS);
-    signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+    this.polling = false;
+    this.#pollLater();
+  }
+
+  #pollLater() {
+    const awaited = this.report === null || this.report.state === "waiting" || performance.now() < this.hurry;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#poll(), awaited ? HURRIED_POLL_MS : POLL_MS);
   }
 
   /**
@@ -218,6 +234,7 @@ export class LiveSession {
     const remoteFrames = Math.max(this.counters.remote.count, document.hidden ? this.totals.decoded : 0);
     const stalled = now - this.progress.at > STALL_MS;
     const phase = this.line.down ? "reconnecting" : phaseOf(report, remoteFrames, stalled);
+    if (phase === "live") this.hurry = 0;
     const parts = partsBetween(before, this.totals, report.server_ms ?? null, this.refreshMs);
     const delayMs = phase === "live" ? delayOf(parts) : null;
     if (delayMs !== null) remember(this.delays, delayMs);
@@ -254,9 +271,9 @@ export class LiveSession {
   #goOn(remote) {
     this.totals = NOTHING;
     this.progress = { decoded: 0, at: performance.now() };
-    const show = () => this.#tell(phaseOf(this.report, this.counters.remote.count, false));
-    this.videos.remote.addEventListener("loadeddata", show, { once: true, signal: this.ended.signal });
     this.videos.remote.srcObject = remote;
+    this.hurry = performance.now() + HURRY_MS;
+    if (!this.polling) this.#pollLater();
   }
 
   /** @param {Trouble} trouble */

@@ -20,6 +20,7 @@
  * @property {string} device Device id of the camera; empty for the browser's choice.
  * @property {string} microphone Device id of the microphone; empty for none.
  * @property {360 | 720} height Lines of the picture that is sent.
+ * @property {30 | 60} rate Frames a second that the camera is asked for.
  */
 /** @typedef {Choices & Look} Settings */
 
@@ -34,6 +35,7 @@ const DEFAULTS = Object.freeze({
   device: "",
   microphone: "",
   height: 720,
+  rate: 30,
   layout: "large",
   obs: "browser",
   outputs: true,
@@ -55,6 +57,7 @@ export function loadSettings(query) {
     device: typeof stored.device === "string" ? stored.device : DEFAULTS.device,
     microphone: typeof stored.microphone === "string" ? stored.microphone : DEFAULTS.microphone,
     height: stored.height === 360 ? 360 : DEFAULTS.height,
+    rate: stored.rate === 60 && stored.height !== 360 ? 60 : DEFAULTS.rate,
     layout: oneOf(stored.layout, ["large", "split"]) ?? DEFAULTS.layout,
     obs: oneOf(stored.obs, ["browser", "media"]) ?? DEFAULTS.obs,
     outputs: typeof stored.outputs === "boolean" ? stored.outputs : DEFAULTS.outputs,

@@ -49,7 +49,7 @@ export class Setup {
     this.preview = null;
     this.noticeId = "";
 
-    this.quality.value = String(settings.height);
+    this.quality.value = settings.rate === 60 ? `${settings.height}-60` : String(settings.height);
     this.#check("source", settings.source);
     this.#check("others", settings.others);
     this.#listen();
@@ -103,13 +103,13 @@ export class Setup {
 
   /** @returns {Promise<Source>} From the preview where one is running. */
   async #takePicture() {
-    const { source, device, height } = this.settings;
+    const { source, device, height, rate } = this.settings;
     const open = this.preview;
     this.preview = null;
     if (open && open.kind === source && open.track.readyState === "live") return open;
     open?.close();
     if (source === "clip") return openClip();
-    const camera = await openCamera(device, height);
+    const camera = await openCamera(device, height, rate);
     await this.#fillDevices();
     return camera;
   }
@@ -184,6 +184,7 @@ export class Setup {
     });
     this.quality.addEventListener("change", () => {
       this.settings.height = this.quality.value === "360" ? 360 : 720;
+      this.settings.rate = this.quality.value.endsWith("-60") ? 60 : 30;
       this.#reopenPreview();
     });
     find("preview-start", HTMLButtonElement).addEventListener("click", () => this.#openPreview());
@@ -254,7 +255,7 @@ export class Setup {
   async #openPreview() {
     this.#closePreview();
     try {
-      const camera = await openCamera(this.settings.device, this.settings.height);
+      const camera = await openCamera(this.settings.device, this.settings.height, this.settings.rate);
       if (this.section.hidden || this.settings.source !== "camera") {
         camera.close();
         return;

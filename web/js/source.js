@@ -21,10 +21,11 @@ const RATE = 30;
  * Open the camera. Asks for permission where it was not given yet.
  * @param {string} device Device id; empty for the browser's choice. One that is gone falls back to that choice.
  * @param {360 | 720} height Wanted lines; the width follows at 16:9.
+ * @param {30 | 60} rate Wanted frames a second; a camera that has no such rate gives the nearest it has.
  * @returns {Promise<Source>}
  * @throws {Trouble} No permission, no camera, or a camera that is in use.
  */
-export async function openCamera(device, height) {
+export async function openCamera(device, height, rate) {
   if (!navigator.mediaDevices?.getUserMedia) {
     throw new Trouble(
       "This page may not use the camera.",
@@ -33,7 +34,7 @@ export async function openCamera(device, height) {
     );
   }
   /** @type {MediaTrackConstraints} */
-  const wanted = { width: { ideal: (height * 16) / 9 }, height: { ideal: height }, frameRate: { ideal: RATE } };
+  const wanted = { width: { ideal: (height * 16) / 9 }, height: { ideal: height }, frameRate: { ideal: rate } };
   if (device) wanted.deviceId = { ideal: device };
   try {
     const stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });

@@ -4,6 +4,7 @@
  */
 
 import { closeView, getIce, openView, viewIcePath } from "./api.js";
+import { keepLips } from "./lips.js";
 import { readReport } from "./meter.js";
 import { watch } from "./rtc.js";
 import { find } from "./ui.js";
@@ -55,7 +56,10 @@ class View {
       }, ice);
       connection = pc;
       this.video.srcObject = remote;
-      if (remote.getAudioTracks().length > 0) this.listen();
+      if (remote.getAudioTracks().length > 0) {
+        this.listen();
+        keepLips(pc);
+      }
       seen = await this.whilePlaying(pc);
     } catch {
       // The session may not be open yet, or the program may be starting: the next attempt follows.

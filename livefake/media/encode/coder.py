@@ -12,10 +12,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
 from livefake.frame import RTP_CLOCK
+from livefake.media.encode.tempo import NOMINAL, Tempo
 
 __all__ = ["Coder", "Format", "MakeCoder", "make_coder"]
 
-_FRAME_RATE: Final = 30
 _KEY_FRAME_DISTANCE: Final = 600
 """Frames between two unasked key frames; takers that need them more often ask."""
 
@@ -69,7 +69,7 @@ class _Software:
         coder.width, coder.height = width, height
         coder.pix_fmt = "yuv420p"
         coder.bit_rate = rate
-        coder.framerate = Fraction(_FRAME_RATE, 1)
+        coder.framerate = Fraction(NOMINAL, 1)
         # RTP ticks, so that no two pictures share an instant.
         coder.time_base = RTP_CLOCK
         coder.gop_size = _KEY_FRAME_DISTANCE
@@ -79,6 +79,8 @@ class _Software:
         # One thread costs the least. Large pictures get a second, by slices: frame threads would add a delay.
         coder.thread_count = 1 if width * height <= 1280 * 720 else 2
         self._coder = coder
+        self._rate = rate
+        self._tempo = Tempo() if format is Format.H264 else None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -88,6 +90,10 @@ class _Software:
     def encode(self, picture: av.VideoFrame, *, key: bool) -> tuple[bytes, bool]:
         """Encode a picture; see ``Coder``."""
         picture.pict_type = PictureType.I if key else PictureType.NONE
+        if self._tempo is not None:
+            told = round(self._rate * self._tempo.share(picture.pts or 0))
+            if self._coder.bit_rate != told:
+                self._coder.bit_rate = told
         packets = self._coder.encode(picture)
         return b"".join(bytes(packet) for packet in packets), any(packet.is_keyframe for packet in packets)
 

@@ -28,6 +28,7 @@ class Encoded:
         width, height: of the picture, pixels.
         grant: id of the consent under which it shows a real person's face; empty where it shows none.
         card: whether it is a hold card.
+        taken: when the camera's picture was taken, see ``Frame``; None where only the arrival is known.
     """
 
     data: bytes = field(repr=False)
@@ -38,6 +39,12 @@ class Encoded:
     height: int
     grant: str = ""
     card: bool = False
+    taken: Nanos | None = None
+
+    @property
+    def instant(self) -> Nanos:
+        """Sound of that instant belongs to the picture: by the service's monotonic clock."""
+        return self.arrived if self.taken is None else self.taken
 
 
 class Feed:

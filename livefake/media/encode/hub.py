@@ -45,7 +45,7 @@ class Hub:
 
     Attributes:
         tap: where the encoder's output can be looked at.
-        delay: from a picture's arrival until the feeds have it.
+        delay: from the instant of a picture until the feeds have it.
         format: of the stream.
         encoded: pictures that were encoded.
     """
@@ -147,7 +147,7 @@ class Hub:
             return coder, None
         size = (frame.width, frame.height)
         self.tap.put(self.format.lower(), data, key=key, size=size, card=sealed.card)
-        return coder, Encoded(data, key, ticks, frame.arrived, *size, frame.grant, sealed.card)
+        return coder, Encoded(data, key, ticks, frame.arrived, *size, frame.grant, sealed.card, frame.taken)
 
     def _key_due(self) -> bool:
         now = self._clock()
@@ -160,7 +160,7 @@ class Hub:
     def _spread(self, encoded: Encoded) -> None:
         # A card was drawn just now, and says nothing about how long a picture takes.
         if not encoded.card:
-            self.delay.see(self._clock() - encoded.arrived)
+            self.delay.see(self._clock() - encoded.instant)
         for feed in self.feeds:
             feed.put(encoded)
 
@@ -196,7 +196,7 @@ class Broadcast:
         return tuple(self._hubs.values())
 
     def delay(self, format: Format) -> Nanos:
-        """How long pictures take from their arrival until the feeds of that format have them; 0 without any."""
+        """How long pictures take from their instant until the feeds of that format have them; 0 without any."""
         hub = self._hubs.get(format)
         return 0 if hub is None else hub.delay.nanos
 

@@ -64,6 +64,11 @@ class SoundTap:
         """The oldest chunk that waits, left where it is; None when none does."""
         return self._waiting[0] if self._waiting else None
 
+    @property
+    def newest(self) -> Chunk | None:
+        """The newest chunk that waits, left where it is; None when none does."""
+        return self._waiting[-1] if self._waiting else None
+
     def take_now(self) -> Chunk | None:
         """The oldest chunk that waits; None when none does."""
         return self._waiting.popleft() if self._waiting else None

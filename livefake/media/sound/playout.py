@@ -1,4 +1,4 @@
-"""What a listener hears next: sound at the time of its picture, kept there without a click.
+"""What a listener hears next: sound at the time that is wanted, kept there without a click.
 
 Sound is put off or caught up by whole pieces of 20 ms. In a quiet moment that is done early, as nobody hears it; in a
 loud one only when lips and voice would come apart, by fading from one piece into another.
@@ -6,6 +6,7 @@ loud one only when lips and voice would come apart, by fading from one piece int
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import numpy as np
@@ -20,13 +21,19 @@ PIECE_NANOS: Final[Nanos] = 20_000_000
 """Length of a piece."""
 
 _TIGHT: Final[Nanos] = 12_000_000
-_LOOSE: Final[Nanos] = 32_000_000
+_LOOSE: Final[Nanos] = 24_000_000
 _GAP: Final[Nanos] = 250_000_000
 """What lies further ahead is no drift: there was no sound for a while, or somebody moved the offset."""
-_CUSHION: Final[Nanos] = 10_000_000
-_MOST_CUSHION: Final[Nanos] = 60_000_000
-_WEAR: Final[Nanos] = 20_000
-"""How much of the cushion is given back a piece: a millisecond a second."""
+_MARGIN: Final[Nanos] = 5_000_000
+_MOST_CUSHION: Final[Nanos] = 160_000_000
+_MEMORY: Final = 500
+"""Pieces: ten seconds."""
+_EARLIEST: Final = 5
+_REVIEW: Final = 25
+"""Pieces after which the cushion is looked at, for the first time and then each half second."""
+_COVERED: Final = 0.97
+"""Share of the pieces that the cushion lets come in time: what comes later than all others is not worth a delay."""
+_STEP: Final[Nanos] = 5_000_000
 _QUIET: Final = 200.0
 """Root mean square below which a piece counts as quiet: 44 dB below the loudest."""
 
@@ -41,6 +48,9 @@ class Playout:
 
     Args:
         tap: where the sound waits; pieces have 960 samples.
+
+    Attributes:
+        instant: of the first sample of what was picked last, or of the silence in its place.
     """
 
     def __init__(self, tap: SoundTap) -> None:
@@ -48,21 +58,25 @@ class Playout:
         self._last: Samples | None = None
         self._rising = False
         self._cushion: Nanos = 0
+        self._latest: Nanos | None = None
+        self._lacks: deque[Nanos] = deque(maxlen=_MEMORY)
+        self._dry: list[Nanos] = []
+        self._picked = 0
+        self.instant: Nanos = 0
 
     def next(self, due: Nanos) -> Samples:
         """The next piece, (960, 2) int16.
 
         Args:
-            due: arrival instant of the picture that is shown when this piece is heard.
+            due: instant of the sound that is wanted; what is not there yet comes later, and so does all that follows.
         """
-        self._cushion = max(0, self._cushion - _WEAR)
+        self._review(due)
         due -= self._cushion
+        self.instant = due
         head = self._tap.peek()
         if self._last is None:
             return self._begin(due)
         if head is None:
-            # Sound comes later than its picture: from now on there is a little more time for it.
-            self._cushion = min(_MOST_CUSHION, self._cushion + _CUSHION)
             return self._end()
         early = head.arrived - due
         if early > _GAP:
@@ -70,9 +84,32 @@ class Playout:
         slack = _TIGHT if _quiet(head.samples) and _quiet(self._last) else _LOOSE
         if early > slack:
             self._rising = True
+            self.instant = head.arrived
             return _mix(head.samples * _DOWN)
         first = self._take()
+        self.instant = first.arrived
         return self._play(self._catch_up(first, due) if early < -slack else first.samples)
+
+    def _review(self, due: Nanos) -> None:
+        """Leave sound as much time as it has needed lately to be there when it is wanted."""
+        newest = self._tap.newest
+        if newest is not None:
+            self._latest = newest.arrived
+        elif self._latest is None or due - self._latest > _GAP:
+            # It does not come late: it has stopped.
+            self._dry.clear()
+            return
+        self._dry.append(due - self._latest)
+        if newest is None:
+            return
+        self._lacks.extend(self._dry)
+        self._dry.clear()
+        self._picked += 1
+        if self._picked % _REVIEW and self._picked != _EARLIEST:
+            return
+        lacks = sorted(self._lacks)
+        wanted = lacks[int(len(lacks) * _COVERED)] + _MARGIN
+        self._cushion = min(max(wanted, self._cushion - _STEP, 0), _MOST_CUSHION)
 
     def _take(self) -> Chunk:
         chunk = self._tap.take_now()
@@ -88,6 +125,7 @@ class Playout:
             newest = self._take()
             if away >= -PIECE_NANOS // 2 or self._tap.peek() is None:
                 self._rising = True
+                self.instant = newest.arrived
                 return self._play(newest.samples)
         return _silence()
 
@@ -102,6 +140,7 @@ class Playout:
         last = first
         while due - last.arrived > PIECE_NANOS // 2 and self._tap.peek() is not None:
             last = self._take()
+        self.instant = last.arrived
         return first.samples if last is first else _mix(first.samples * _DOWN + last.samples * _UP)
 
     def _play(self, samples: Samples) -> Samples:

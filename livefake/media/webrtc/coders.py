@@ -17,12 +17,12 @@ from av.video.frame import PictureType
 
 from livefake.clock import Clock, monotonic
 from livefake.frame import RTP_CLOCK
+from livefake.media.encode.tempo import NOMINAL, Tempo
 from livefake.media.tap import Ticket
 from livefake.media.webrtc.bitrate import Bitrate, RateKeeper
 
 __all__ = ["LowDelayH264Decoder", "LowDelayH264Encoder", "LowDelayVp8Encoder"]
 
-_FRAME_RATE: Final = 30
 _KEY_FRAME_DISTANCE: Final = 3_000
 """Frames between two unasked key frames. A receiver that needs one asks for it."""
 
@@ -52,6 +52,7 @@ class _KeptRate(Encoder):
         super().__init__()
         self._keeper = RateKeeper(bitrate)
         self._clock = clock
+        self._tempo = Tempo()
 
     @property
     def target_bitrate(self) -> int:
@@ -99,8 +100,9 @@ class LowDelayH264Encoder(_KeptRate, H264Encoder):
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
         rate = self._rate(frame)
+        told = round(rate * self._tempo.share(frame.pts or 0))
         if self.codec is None or not self._fits(frame):
-            self.codec = _coder("libx264", frame, rate)
+            self.codec = _coder("libx264", frame, told)
             self.codec.options = {
                 "preset": "ultrafast",
                 "tune": "zerolatency",
@@ -110,8 +112,8 @@ class LowDelayH264Encoder(_KeptRate, H264Encoder):
             self.codec.profile = "Baseline"
             # One thread costs the least. Large pictures get a second, by slices: frame threads would add a delay.
             self.codec.thread_count = 1 if frame.width * frame.height <= 1280 * 720 else 2
-        elif self.codec.bit_rate != rate:
-            self.codec.bit_rate = rate
+        elif self.codec.bit_rate != told:
+            self.codec.bit_rate = told
         return self._split_bitstream(self._encode(frame, key=force_keyframe))
 
 
@@ -161,7 +163,7 @@ def _coder(name: str, picture: av.VideoFrame, rate: int) -> VideoCodecContext:
     coder.width, coder.height = picture.width, picture.height
     coder.pix_fmt = "yuv420p"
     coder.bit_rate = rate
-    coder.framerate = Fraction(_FRAME_RATE, 1)
+    coder.framerate = Fraction(NOMINAL, 1)
     coder.time_base = RTP_CLOCK
     coder.gop_size = _KEY_FRAME_DISTANCE
     return coder

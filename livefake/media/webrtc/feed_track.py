@@ -5,27 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import av
-from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 
 from livefake.frame import RTP_CLOCK
 from livefake.media.encode.feed import Feed
+from livefake.media.encode.stretch import Stretch
+from livefake.media.stamped import MediaClock, StampedTrack
+from livefake.media.webrtc.reports import ReportingSender
 
 __all__ = ["FeedSender", "FeedTrack"]
 
 
-class FeedTrack(MediaStreamTrack):
+class FeedTrack(StampedTrack):
     """Hands encoded pictures to the sender, which only cuts them into packets.
 
     Args:
         feed: of an encode in the format that was negotiated; the track closes it when it stops.
+        times: shared with the sound's track.
     """
 
     kind = "video"
 
-    def __init__(self, feed: Feed) -> None:
-        super().__init__()
+    def __init__(self, feed: Feed, times: MediaClock) -> None:
+        super().__init__(times)
         self._feed = feed
+        self._stretch = Stretch()
 
     async def recv(self) -> av.Packet[Any]:
         """The next picture.
@@ -36,6 +40,8 @@ class FeedTrack(MediaStreamTrack):
         picture = await self._feed.take()
         if picture is None:
             raise MediaStreamError
+        self._stretch.see(picture.ticks, picture.instant, card=picture.card)
+        self._taken = self._stretch.instant(picture.ticks)
         packet: av.Packet[Any] = av.Packet(picture.data)
         packet.pts = packet.dts = picture.ticks
         packet.time_base = RTP_CLOCK
@@ -51,10 +57,8 @@ class FeedTrack(MediaStreamTrack):
         super().stop()
 
 
-class FeedSender(RTCRtpSender):
+class FeedSender(ReportingSender):
     """A sender that tells a shared encode when its receiver needs a key frame; the stock one has only its own."""
-
-    _RTCRtpSender__track: MediaStreamTrack | None
 
     def _send_keyframe(self) -> None:
         super()._send_keyframe()

@@ -1,6 +1,6 @@
 """Mends of aiortc 1.16.0 for pictures that must be fresh rather than complete; ``install`` puts them in place.
 
-What is mended, and the class that does it (the coders stand in ``coders.py``):
+What is mended, and the class that does it (the coders stand in ``coders.py``, the checks in ``checks.py``):
 
     RTCRtpReceiver       the decoder's queue has no bound                           DecoderQueue
     RemoteStreamTrack    the track's queue has no bound                             NewestTrack
@@ -10,7 +10,9 @@ What is mended, and the class that does it (the coders stand in ``coders.py``):
     H264Decoder          may hold pictures back to reorder them                     LowDelayH264Decoder
     JitterBuffer         sound waits for four packets more than it needs            SoundJitterBuffer
     RTCRtpSender         a shared encode never hears of a key frame that is missing FeedSender
+    RTCRtpSender         its reports say when things are sent, not when taken       ReportingSender
     aioice consent       a vanished browser is noticed after half a minute          install
+    aioice Connection    a check that came too early is repeated after 0.5 s        PromptConnection
 
 Most of these are private to aiortc, so the version is pinned and checked.
 """
@@ -27,7 +29,8 @@ from typing import Final
 import aioice.ice
 import aiortc
 import av
-from aiortc import RTCPeerConnection, codecs, rtcpeerconnection
+from aioice.stun import Transaction
+from aiortc import RTCPeerConnection, RTCRtpSender, codecs, rtcicetransport, rtcpeerconnection
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, RTCRtpReceiver, TimestampMapper
@@ -36,8 +39,10 @@ from aiortc.rtp import AnyRtcpPacket, RtcpSrPacket, RtpPacket
 from livefake.errors import LivefakeError
 from livefake.frame import RTP_CLOCK
 from livefake.media.webrtc.bitrate import Bitrate
+from livefake.media.webrtc.checks import PRIVATE, PromptConnection
 from livefake.media.webrtc.coders import LowDelayH264Decoder, LowDelayH264Encoder, LowDelayVp8Encoder
 from livefake.media.webrtc.feed_track import FeedSender
+from livefake.media.webrtc.reports import SENDING
 from livefake.media.webrtc.sound_buffer import SoundJitterBuffer
 
 __all__ = [
@@ -86,6 +91,7 @@ def install(bitrate: Bitrate) -> None:
         (codecs, "H264Decoder", LowDelayH264Decoder),
         (codecs, "H264Encoder", partial(LowDelayH264Encoder, bitrate)),
         (codecs, "Vp8Encoder", partial(LowDelayVp8Encoder, bitrate)),
+        (rtcicetransport, "Connection", PromptConnection),
         (aioice.ice, "CONSENT_INTERVAL", _CONSENT_INTERVAL),
         (aioice.ice, "CONSENT_FAILURES", _CONSENT_FAILURES),
     )
@@ -112,8 +118,11 @@ def _check_internals() -> None:
     names = ("codecs", "decoder_error", "decoder_queue", "jitter_buffer", "timestamp_mapper")
     private = {f"_RTCRtpReceiver__{name}" for name in names}
     missing = sorted(private - set(RTCRtpReceiver.__init__.__code__.co_names))
+    sending = {f"_RTCRtpSender__{name}" for name in SENDING}
+    missing += sorted(sending - set(RTCRtpSender.__init__.__code__.co_names))
     if "_query_consent_task" not in aioice.Connection.__init__.__code__.co_names:
         missing.append("_query_consent_task")
+    missing += sorted({f"_Transaction{name}" for name in PRIVATE} - set(Transaction.__init__.__code__.co_names))
     missing += [name for name in ("CONSENT_INTERVAL", "CONSENT_FAILURES") if not hasattr(aioice.ice, name)]
     if missing:
         raise LivefakeError(f"livefake expects {', '.join(missing)} in aiortc, found nothing of that name.", remedy)

@@ -20,7 +20,7 @@ from livefake.errors import BadRequest
 from livefake.media.ice import Ice
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.connection import Connection
-from livefake.media.webrtc.peer import CameraSource
+from livefake.media.webrtc.giver import CameraSource
 from livefake.media.webrtc.sdp import PERFORMER, check_offer, preferred
 
 __all__ = ["SOUND_RATE", "MicrophoneSource", "ReceiverPeer"]

@@ -16,7 +16,7 @@ from livefake.engine.base import Engine
 from livefake.engine.onnxfile import Summary, summarise
 from livefake.errors import BadPersona, EngineError
 from livefake.faces.geometry import five_points, inverse, similarity
-from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch
+from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch, Planes
 
 __all__ = ["FACE", "MORPH", "OUTPUTS", "WHOLE_FACE", "DfmSwapper", "aligned", "dfm_shapes", "read_dfm"]
 
@@ -151,13 +151,13 @@ class DfmSwapper:
         box = Box.around(corners @ back[:, :2].T + back[:, 2]).within(frame.width, frame.height)
         if min(box.width, box.height) < _SMALLEST:
             return None
-        picture, mask = self._made(frame.crop(matrix, (self.size, self.size)))
+        picture, mask = self._made(frame.crop(matrix, (self.size, self.size)).bgr())
         # From the crop's pixels to the patch's own.
         back[:, 2] -= (box.left, box.top)
         region = (box.width, box.height)
         pixels = cv2.warpAffine(picture, back, region, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         cover = np.asarray(cv2.warpAffine(mask, back, region, flags=cv2.INTER_LINEAR), np.uint8)
-        return Patch(box, np.asarray(pixels, np.uint8), cover, face, cover, cover)
+        return Patch(box, Planes.of_bgr(np.asarray(pixels, np.uint8)), cover, face, cover, cover)
 
     def _made(self, crop: Bytes) -> tuple[Bytes, Bytes]:
         """The face (S, S, 3) uint8 BGR, and where it shows, (S, S) uint8."""

@@ -13,7 +13,7 @@ import numpy as np
 from livefake.clock import Clock
 from livefake.errors import BadMedia
 from livefake.faces.detect import Detector
-from livefake.faces.geometry import LEFT_EYE, RIGHT_EYE, square_crop, transform
+from livefake.faces.geometry import eye_middles, square_crop, transform
 from livefake.faces.landmarks import LandmarkNet
 from livefake.faces.stages import Detect, ReadLandmarks
 from livefake.faces.track import Track, Tracks
@@ -159,8 +159,8 @@ def _row(name: str, seconds: float, frame: Frame, tracks: Sequence[Track]) -> _R
     points = track.points
     if points is None:
         raise ValueError("a face is used before its landmarks were read")
-    matrix = square_crop(points, (points[LEFT_EYE, :2].mean(0), points[RIGHT_EYE, :2].mean(0)), SIZE, MARGIN)
-    picture, inside = frame.crop(matrix, (SIZE, SIZE)), transform(points, matrix)
+    matrix = square_crop(points, eye_middles(points), SIZE, MARGIN)
+    picture, inside = frame.crop(matrix, (SIZE, SIZE)).bgr(), transform(points, matrix)
     found = measure(picture, inside)
     take = Take(
         picture=picture,

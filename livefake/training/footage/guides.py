@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from livefake.errors import BadInput
 from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, RIGHT_EYE
 from livefake.frame import Bytes, Floats
-from livefake.swap.raster import Triangles, paint_mesh, painting_order
+from livefake.swap.raster import Triangles, painting_order
 from livefake.training.footage.evening import even_light, is_skin, vertex_normals
 from livefake.training.footage.likeness import SIDE, TURNED, median_mesh, pick
 from livefake.training.footage.measures import Measures
 from livefake.training.footage.takes import Takes
+from livefake.training.guide import paint_picture
 
 __all__ = ["Guide", "Guides", "make_guides", "surround"]
 
@@ -145,7 +146,7 @@ def _bend(picture: Bytes, points: Floats, mesh: Floats, triangles: Triangles) ->
     within = np.clip((source[:, :2] + 0.5) * _LARGER - 0.5, 1, size - 3).astype(np.float32)
     pixels, cover = np.zeros((SIDE, SIDE, 3), np.uint8), np.zeros((SIDE, SIDE), np.uint8)
     plane = np.ascontiguousarray(target[:, :2])
-    paint_mesh(whole, painting_order(whole, target), plane, within, large, pixels, cover)
+    paint_picture(whole, painting_order(whole, target), plane, within, large, pixels, cover)
     mean = pixels[cover > 0].mean(0) if cover.any() else np.full(3, 128.0)
     return np.where(cover[..., None] > 0, pixels, mean).astype(np.float32), cover
 

@@ -13,7 +13,7 @@ import torch
 
 from livefake.clock import Clock, seconds
 from livefake.errors import BadMedia
-from livefake.faces.geometry import LEFT_EYE, RIGHT_EYE, square_crop, transform
+from livefake.faces.geometry import eye_middles, square_crop, transform
 from livefake.faces.landmarks import crop_for_box
 from livefake.frame import Frame
 from livefake.resources import models_folder
@@ -158,9 +158,9 @@ def _see(frame: Frame, eyes: Eyes) -> None:
 def _as_take(persona: Persona) -> Take:
     """A persona's own picture as if it were footage."""
     frame, points = Frame.from_bgr(persona.picture), persona.points
-    matrix = square_crop(points, (points[LEFT_EYE, :2].mean(0), points[RIGHT_EYE, :2].mean(0)), SIZE, MARGIN)
+    matrix = square_crop(points, eye_middles(points), SIZE, MARGIN)
     return Take(
-        picture=frame.crop(matrix, (SIZE, SIZE)),
+        picture=frame.crop(matrix, (SIZE, SIZE)).bgr(),
         points=transform(points, matrix),
         file="",
         seconds=0.0,

@@ -1,0 +1,214 @@
+"""What three viewers, a transport stream and a recording cost the performer and the service.
+
+    python -m benchmarks.outputs --seconds 15 --rounds 2 --json outputs.json
+
+A browser performs, first alone, then with three WHEP viewers (aiortc), a reader of the transport stream (FFmpeg's
+demuxer) and a recording, turn and turn about. Viewers and reader are processes of their own and are not counted as the
+service's. They take every picture apart from its packets and count it, but leave decoding out: that is work of other
+machines, which two cores here cannot do as well. The mesh warp works without the swap network unless --refine is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.browser import Server, chromium, go_live, serve, stamp_script, write_camera
+from benchmarks.taker import Taker
+from livefake.machine import describe_machine
+from livefake.resources import models_folder
+
+__all__ = ["measure"]
+
+_SIZES: Final = {"720p": (1280, 720), "360p": (640, 360)}
+_VIEWERS: Final = 3
+_SETTLE: Final = 4.0
+_SESSION: Final = re.compile(r"/api/sessions/[^/]+$")
+
+_WATCH: Final = """
+(() => {
+  const read = %s;
+  const [local, remote] = ["#local", "#remote"].map((name) => document.querySelector(name));
+  const seen = new Map();
+  globalThis.bench = { delays: [], shown: 0, start: performance.now() };
+  const watch = (video, act) => {
+    const step = (now, meta) => { act(read(video), meta.expectedDisplayTime); video.requestVideoFrameCallback(step); };
+    video.requestVideoFrameCallback(step);
+  };
+  watch(local, (number, at) => { if (number >= 0) seen.set(number, at); });
+  watch(remote, (number, at) => {
+    bench.shown += 1;
+    const delay = at - seen.get(number);
+    // The camera's loop brings each number back after 16 s: an old sighting says nothing.
+    if (delay < 8000) bench.delays.push(delay);
+    seen.delete(number);
+  });
+})()
+"""
+_AFRESH: Final = "globalThis.bench = { delays: [], shown: 0, start: performance.now() }"
+_TAKE: Final = "({ ...bench, seconds: (performance.now() - bench.start) / 1000 })"
+
+
+def measure(size: str, seconds: float, rounds: int, *, refine: bool = False) -> dict[str, Any]:
+    """Perform alone and with everybody, turn and turn about.
+
+    Args:
+        size: "720p" or "360p".
+        seconds: how long each turn is measured.
+        rounds: how many turns of both kinds.
+        refine: whether the swap network works too.
+
+    Returns:
+        Plain values: machine, each turn, and the medians of both kinds with their difference.
+    """
+    turns: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(_environment(LIVEFAKE_DATA=str(folder / "data"), LIVEFAKE_REFINE="yes" if refine else "no"))
+        playwright = stack.enter_context(sync_playwright())
+        camera = folder / "camera.y4m"
+        write_camera(models_folder() / "demo" / "performer.mp4", camera, _SIZES[size], frames=480, stamped=True)
+        server = stack.enter_context(serve())
+        page = stack.enter_context(chromium(playwright, camera)).new_page(viewport={"width": 1280, "height": 860})
+        opened: list[str] = []
+        page.on("response", lambda answer: opened.append(answer.url) if _SESSION.search(answer.url) else None)
+        go_live(page, server.url)
+        page.evaluate(_WATCH % stamp_script())
+        page.wait_for_timeout(_SETTLE * 1000)
+        for _ in range(rounds):
+            turns.append(_turn(page, server, opened[-1], seconds) | {"others": 0})
+            with _others(page) as got:
+                turns.append(_turn(page, server, opened[-1], seconds) | {"others": _VIEWERS + 2, "others_got": got})
+    alone, shared = ([turn for turn in turns if bool(turn["others"]) is many] for many in (False, True))
+    return {
+        "machine": describe_machine(),
+        "size": size,
+        "swap": "mesh warp and network" if refine else "mesh warp alone",
+        "alone": _medians(alone),
+        "shared": _medians(shared),
+        "later_ms": {
+            name: round(_medians(shared)["delay_ms"][name] - _medians(alone)["delay_ms"][name], 1) for name in _SHARES
+        },
+        "turns": turns,
+    }
+
+
+_SHARES: Final = {"p50": 50, "p95": 95}
+
+
+def _turn(page: Page, server: Server, session: str, seconds: float) -> dict[str, Any]:
+    """Measure for a while; whoever takes part is there already."""
+    page.wait_for_timeout(_SETTLE * 1000)
+    page.evaluate(_AFRESH)
+    before, cpu, busy = _report(page, session), server.cpu_seconds(), _processor()
+    page.wait_for_timeout(seconds * 1000)
+    bench = page.evaluate(_TAKE)
+    after, cpu_after, busy_after = _report(page, session), server.cpu_seconds(), _processor()
+    arrived = after["frames"]["arrived"] - before["frames"]["arrived"]
+    worked, total = (then - now for now, then in zip(busy, busy_after, strict=True))
+    return {
+        "delay_ms": {name: float(np.percentile(bench["delays"], share)) for name, share in _SHARES.items()},
+        "shown_fps": bench["shown"] / bench["seconds"],
+        "arrived_fps": arrived / bench["seconds"],
+        "server_cpu_ms_a_frame": 1000 * (cpu_after - cpu) / arrived,
+        "encodes": _metric(server, "livefake_encodes"),
+        "viewers": _metric(server, "livefake_viewers_open"),
+        "recording": (after["recording"] or {}).get("phase", ""),
+        "queue_depth": after["queue_depth"],
+        "quality": after["quality"],
+        "machine_busy": worked / total,
+    }
+
+
+def _medians(turns: list[dict[str, Any]]) -> dict[str, Any]:
+    plain = ("shown_fps", "arrived_fps", "server_cpu_ms_a_frame", "machine_busy")
+    found: dict[str, Any] = {name: round(float(np.median([turn[name] for turn in turns])), 2) for name in plain}
+    found["delay_ms"] = {
+        name: round(float(np.median([turn["delay_ms"][name] for turn in turns])), 1) for name in _SHARES
+    }
+    found["encodes"] = max(turn["encodes"] for turn in turns)
+    return found
+
+
+@contextmanager
+def _others(page: Page) -> Iterator[list[float]]:
+    """Three viewers, a reader and a recording.
+
+    Yields:
+        What gets, at the end, the pictures a second that each viewer and the reader got.
+
+    Raises:
+        RuntimeError: one of them got none.
+    """
+    view = page.input_value("#view-url")
+    whep, feed = view.replace("/view/", "/whep/"), page.input_value("#feed-url")
+    page.click("#record")
+    page.wait_for_selector("#rec:visible")
+    takers = [*(Taker("view", whep) for _ in range(_VIEWERS)), Taker("read", feed)]
+    got: list[float] = []
+    try:
+        yield got
+    finally:
+        got += [round(taker.end(), 1) for taker in takers]
+        page.click("#record")
+        page.wait_for_selector("#rec", state="hidden")
+
+
+def _report(page: Page, url: str) -> dict[str, Any]:
+    answer: dict[str, Any] = page.evaluate("(url) => fetch(url).then((answer) => answer.json())", url)
+    return answer
+
+
+def _metric(server: Server, name: str) -> int:
+    base = server.url.partition("/?")[0]
+    request = urllib.request.Request(f"{base}/metrics", headers={"Authorization": f"Bearer {server.token}"})
+    with urllib.request.urlopen(request) as response:
+        found = re.search(rf"^{name} ([0-9.]+)$", response.read().decode(), re.MULTILINE)
+    return int(float(found[1])) if found else -1
+
+
+def _processor() -> tuple[int, int]:
+    """Time that all cores worked, and all time there was, since the machine started (proc(5), /proc/stat)."""
+    fields = [int(part) for part in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(fields) - fields[3] - fields[4], sum(fields)
+
+
+@contextmanager
+def _environment(**changes: str) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def main() -> None:
+    """Parse the command line, measure, print a summary."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=sorted(_SIZES), default="720p")
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--refine", action="store_true", help="let the swap network work too")
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    options = parser.parse_args()
+    result = measure(options.size, options.seconds, options.rounds, refine=options.refine)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
