@@ -170,8 +170,9 @@ class RefineNet(nn.Module):
         rising = self.up_quarter(middle, quarter)
         fine = _bounded(self.head(rising), _REACH)
         cells = torch.cat([middle, functional.avg_pool2d(planes[:, :_LOW], FOLD)], 1)
-        light = _smooth(self.share * functional.avg_pool2d(fine, _CELL), _CELL)
-        skin = light + _smooth(self.share * _bounded(self.fold(cells), DEPTH), FOLD)
+        # Put together in the cells of the folds: one picture of full size less.
+        light = _smooth(functional.avg_pool2d(fine, _CELL), _CELL // FOLD)
+        skin = _smooth(self.share * (light + _bounded(self.fold(cells), DEPTH)), FOLD)
         residual = skin + planes[:, _KEEP] * (fine - skin)
         mask = torch.sigmoid(self.covered(rising, planes))
         return torch.cat([(planes[:, :3] + residual).clamp(0, 1), mask], 1)
