@@ -35,7 +35,9 @@ KINDS: Final[Mapping[str, tuple[str, int]]] = {"360p15": ("360p", 15), "360p30":
 WITHIN_MS: Final = 100.0
 SHARE: Final = 0.95
 
-_SETTLE: Final = 3.0
+_SETTLE: Final = 15.0
+"""Seconds. Sessions that begin all at once load the machine more than they do later, and quality that was given up then
+comes back a step every three seconds."""
 _TRIES: Final = 2
 
 
