@@ -26,10 +26,8 @@ check: $(VENV)/.ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests of real programs run alone: two browsers at once would wait for each other.
 unit: $(VENV)/.ready-dev $(VENV)/.browser
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not browser and not programs"
-	$(BIN)/pytest -m "browser or programs"
+	$(BIN)/pytest
 
 bench: $(VENV)/.ready
 	$(BIN)/livefake bench stages
