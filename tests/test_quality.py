@@ -16,6 +16,7 @@ from livefake.flow.ladder import Ladder, Step
 from livefake.flow.pipeline import Pipeline
 from livefake.flow.quality import Quality
 from livefake.frame import Box, Floats, Frame
+from livefake.rig import Rig
 from livefake.studio import Studio
 from livefake.trust.seal import REQUIRED, Seal
 from tests.album import ScriptedStage, a_face, grey_frame
@@ -163,9 +164,9 @@ def test_a_picture_is_made_smaller_and_its_time_stays() -> None:
     assert stage(little) is little
 
 
-@pytest.mark.models
-def test_every_step_shows_the_face_and_no_frame_is_lost_between_two(studio: Studio) -> None:
-    rig = studio.rig(
+def unhurried(studio: Studio) -> Rig:
+    """A rig for which no frame is ever late."""
+    return studio.rig(
         "mara",
         session=1,
         others=Others.BLUR,
@@ -173,6 +174,11 @@ def test_every_step_shows_the_face_and_no_frame_is_lost_between_two(studio: Stud
         clock=monotonic,
         cpu_clock=monotonic,
     )
+
+
+@pytest.mark.models
+def test_every_step_shows_the_face_and_no_frame_is_lost_between_two(studio: Studio) -> None:
+    rig = unhurried(studio)
     steps = (Step(128), Step(0, 16), Step(0, 16, 540), Step(0, 16, 360), Step(0), Step(0, 16, 360), Step(192))
     sizes, boxes = [], []
     for number, frame in enumerate(footage(4 * len(steps))):
@@ -195,14 +201,7 @@ def test_every_step_shows_the_face_and_no_frame_is_lost_between_two(studio: Stud
 
 @pytest.mark.models
 def test_the_size_stays_while_a_film_is_made_of_it(studio: Studio) -> None:
-    rig = studio.rig(
-        "mara",
-        session=1,
-        others=Others.BLUR,
-        budget=Budget(learning=False, interval=10**12, patience=1e6, ceiling=10**18),
-        clock=monotonic,
-        cpu_clock=monotonic,
-    )
+    rig = unhurried(studio)
     filming = True
     rig.keep_size_while(lambda: filming)
     sizes = []
