@@ -83,6 +83,19 @@ def test_a_beard_changes_the_live_picture_around_the_mouth_and_not_the_answer() 
     assert not changed[: SIDE * 2 // 5].any()
 
 
+def test_glare_brightens_the_live_picture_and_leaves_the_answer_alone() -> None:
+    sample = a_sample()
+    sample.landmarks[:] = np.array([0.5, 0.5]) * SIDE + np.random.default_rng(0).uniform(-SIDE / 4, SIDE / 4, (68, 2))
+    sample.live[:] = 120
+    plain, lit = example(sample), example(sample, glare=np.random.default_rng(5))
+    assert np.array_equal(plain.truth, lit.truth)
+    assert np.array_equal(plain.visible, lit.visible)
+    before, after = plain.planes[LIVE].astype(int), lit.planes[LIVE].astype(int)
+    assert (after >= before).all()
+    assert (after > before + 20).any()
+    assert (after == before).any()
+
+
 def test_a_smaller_crop_shows_the_same_in_the_same_places() -> None:
     sample = a_sample()
     small = resized(sample, SIDE // 2)

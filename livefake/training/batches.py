@@ -16,6 +16,7 @@ from livefake.errors import BadInput
 from livefake.frame import Bytes
 from livefake.swap.guide import CHANNELS, kept_alive, lay_over, net_planes
 from livefake.training.beard import grow_beard
+from livefake.training.glare import cast_glare
 from livefake.training.guide import matched_guide
 from livefake.training.samples import Sample, Shard
 from livefake.training.tone import measure_tone, move_tone
@@ -29,6 +30,8 @@ _HINT: Final = 0.2
 as it must where no detector of such things runs."""
 _BEARD: Final = 0.15
 """Share of training samples whose performer has a beard."""
+_GLARE: Final = 0.3
+"""Share of training samples whose performer sits in hard light."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,13 +113,20 @@ def resized(sample: Sample, size: int) -> Sample:
     )
 
 
-def example(sample: Sample, *, hint: bool = False, beard: np.random.Generator | None = None) -> Example:
+def example(
+    sample: Sample,
+    *,
+    hint: bool = False,
+    beard: np.random.Generator | None = None,
+    glare: np.random.Generator | None = None,
+) -> Example:
     """Prepare a sample.
 
     Args:
         sample: as it is on disk.
         hint: whether the visibility plane leaves out what hides the face.
         beard: draws a beard for the performer; None leaves them as they are.
+        glare: draws hard light onto the performer; None leaves the light as it is.
     """
     size = sample.live.shape[0]
     keep = kept_alive(sample.points, size)
@@ -133,6 +143,9 @@ def example(sample: Sample, *, hint: bool = False, beard: np.random.Generator | 
         # Nothing grows over a hand.
         bearded = grow_beard(live, sample.landmarks, beard)
         live = np.asarray(cv2.copyTo(bearded, (sample.hidden < 64).astype(np.uint8), live.copy()), np.uint8)
+    if glare is not None:
+        # On a hand, too: what is bright must not be what tells a face from what is in front of it.
+        live = cast_glare(live, sample.landmarks, glare)
     guide = matched_guide(live, sample.warp, np.asarray(cover, np.uint8))
     return Example(
         net_planes(live, guide, keep, np.asarray(cover, np.uint8)),
@@ -148,7 +161,7 @@ def draw_batch(pairs: Pairs, size: int, random: np.random.Generator, *, side: in
     Args:
         pairs: to draw from.
         size: of the batch, a multiple of 4.
-        random: source of choice, mirroring, hints and beards.
+        random: source of choice, mirroring, hints, beards and glare.
         side: of the crops, pixels; as they are on disk if None.
 
     Returns:
@@ -160,13 +173,21 @@ def draw_batch(pairs: Pairs, size: int, random: np.random.Generator, *, side: in
     chosen += random.integers(len(pairs), size=size - len(chosen)).tolist()
     mirrored, hinted = random.random(size) < 0.5, random.random(size) < _HINT
     beards = np.where(random.random(size) < _BEARD, random.integers(1, 1 << 31, size), 0)
-    # Both moments are mirrored, told about and bearded alike.
-    for drawn in (mirrored, hinted, beards):
+    glares = np.where(random.random(size) < _GLARE, random.integers(1, 1 << 31, size), 0)
+    # Both moments are mirrored, told about, bearded and lit alike.
+    for drawn in (mirrored, hinted, beards, glares):
         drawn[1 : size // 2 : 2] = drawn[: size // 2 : 2]
     examples = []
-    for index, told, beard in zip(chosen, hinted, beards, strict=True):
+    for index, told, beard, glare in zip(chosen, hinted, beards, glares, strict=True):
         sample = pairs[index] if side is None else resized(pairs[index], side)
-        examples.append(example(sample, hint=bool(told), beard=np.random.default_rng(beard) if beard else None))
+        examples.append(
+            example(
+                sample,
+                hint=bool(told),
+                beard=np.random.default_rng(beard) if beard else None,
+                glare=np.random.default_rng(glare) if glare else None,
+            )
+        )
     return stack(examples, mirrored)
 
 
