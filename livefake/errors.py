@@ -31,6 +31,7 @@ __all__ = [
     "NotFound",
     "SealError",
     "TooLarge",
+    "Unreachable",
     "WeightsError",
 ]
 
@@ -94,3 +95,7 @@ class NotFound(LivefakeError):
 
 class Busy(LivefakeError):
     """Every place is taken."""
+
+
+class Unreachable(LivefakeError):
+    """Another program that a connection depends on does not answer."""

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from livefake.errors import BadMedia, BadRequest, Busy, ConsentError, LivefakeError, NotFound, TooLarge
+from livefake.errors import BadMedia, BadRequest, Busy, ConsentError, LivefakeError, NotFound, TooLarge, Unreachable
 from livefake.server.plain import problem_page
 
 __all__ = ["HANDLERS", "INTERNAL", "Problem", "problem_of", "validation_sentence"]
@@ -56,6 +56,8 @@ def problem_of(error: LivefakeError) -> Problem:
             status = 413
         case Busy():
             status, headers = 503, {"Retry-After": "5"}
+        case Unreachable():
+            status = 504
         case _:
             status = 500
     return Problem(status, error.problem, error.remedy, headers)

@@ -17,7 +17,7 @@ from aiortc import (
 from aiortc.sdp import SessionDescription
 
 from livefake.clock import Wall, wall
-from livefake.errors import BadRequest
+from livefake.errors import BadRequest, Unreachable
 from livefake.media.ice import Ice
 from livefake.media.webrtc.bitrate import Bitrate
 from livefake.media.webrtc.fragment import read_fragment
@@ -55,6 +55,7 @@ class Connection:
         self._life: asyncio.Task[None] | None = None
         self._users: frozenset[str] = frozenset()
         self._trickled = 0
+        self._relay_only = ice is not None and ice.relay_only
         self._connection = RTCPeerConnection(_configuration(ice or Ice(), wall()))
         self._connection.on("connectionstatechange", self._follow)
 
@@ -70,6 +71,7 @@ class Connection:
         Raises:
             BadRequest: the offer does not fit, or the peer has had one before. After an offer that does not
                 fit the peer is closed.
+            Unreachable: nothing but TURN servers may be used, and none let this side in. The peer is closed.
         """
         if self._life is not None or self._closed.is_set():
             raise BadRequest("This connection has already had its offer.", "Open a new connection.")
@@ -139,7 +141,14 @@ class Connection:
             raise BadRequest(
                 "The SDP offer cannot be answered.", "Send the offer of a current browser, unchanged."
             ) from error
-        return with_bitrates(connection.localDescription.sdp, self._bitrate)
+        answer = connection.localDescription.sdp
+        if self._relay_only and "a=candidate:" not in answer:
+            # Without this sentence both sides would wait for a path that cannot come.
+            raise Unreachable(
+                "The TURN server did not answer or did not let livefake in, and connections may use nothing else.",
+                "Check that it runs, LIVEFAKE_ICE_SERVERS and LIVEFAKE_TURN_SECRET.",
+            )
+        return with_bitrates(answer, self._bitrate)
 
     def _prepare(self, sdp: str) -> None:
         """Check the offer, and add what this side wants before the offer is applied.
