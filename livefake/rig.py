@@ -138,6 +138,7 @@ class Rig:
             budget,
             self._refine,
             apply=self._take_step,
+            lines=lambda: self._fit.source_lines,
             missed=self._refine.restart,
             clock=clock,
         )

@@ -254,3 +254,21 @@ def test_all_frames_of_a_fast_source_come_back_when_there_is_room() -> None:
     assert ladder.every == 2
     at_rate(ladder, Machine(12), nanos(33.3), 10, start=now)
     assert (ladder.step, ladder.every) == (Step(256), 1)
+
+
+def test_steps_that_would_leave_a_small_picture_as_it_is_are_passed_over_both_ways() -> None:
+    ladder = Ladder({})
+    ladder.measure(360)
+    moves = run(ladder, Machine(rest=50), 20)
+    assert names(ladder, moves) == [Step(0), Step(0, 16, 360, 2)]
+    assert ", ".join(ladder.words) == "faces searched for in every 16th frame, every second frame"
+    moves = run(ladder, Machine(rest=8), 60, start=nanos(20_000))
+    assert names(ladder, moves) == [Step(0, 16, 360, 2), Step(0, 16), Step(0)]
+
+
+def test_a_picture_of_some_size_is_made_smaller_only_as_far_as_that_helps() -> None:
+    ladder = Ladder({})
+    ladder.measure(480)
+    moves = run(ladder, Machine(rest=40), 20)
+    assert Step(0, 16, 540) not in names(ladder, moves)
+    assert ladder.step == Step(0, 16, 360)

@@ -35,7 +35,13 @@ class Line:
         network = ScriptedStage("refine", vital=False, act=lambda frame: self.spend(self.step.side / 20))
         networks: dict[int, Nanos] = {256: nanos(12.8), 128: nanos(6.4)}
         self.quality = Quality(
-            Ladder(networks), self.budget, network, apply=self.take, missed=self.miss, clock=self.clock
+            Ladder(networks),
+            self.budget,
+            network,
+            apply=self.take,
+            lines=lambda: 720,
+            missed=self.miss,
+            clock=self.clock,
         )
         stages = [ScriptedStage("vital", act=lambda frame: self.spend(10)), network, ScriptedStage("last", act=finish)]
         self.pipeline = Pipeline(

@@ -23,6 +23,7 @@ class Fit:
 
     Attributes:
         lines: the most that the shorter side of a picture may have, 0 for any number; may be set from another thread.
+        source_lines: how many the shorter side of the newest picture had; 0 before the first.
     """
 
     name = "fit"
@@ -34,9 +35,11 @@ class Fit:
         self._came: tuple[int, int] | None = None
         self._size: tuple[int, int] | None = None
         self.lines = 0
+        self.source_lines = 0
 
     def __call__(self, frame: Frame) -> Frame:
         """The frame itself where it is small enough."""
+        self.source_lines = min(frame.width, frame.height)
         came, lines = (frame.width, frame.height), self.lines
         share = min(1.0, lines / min(came)) if lines else 1.0
         size = came if share == 1.0 else (round(came[0] * share / 2) * 2, round(came[1] * share / 2) * 2)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Final
 
@@ -43,7 +43,7 @@ _AROUND: Final = 0.25
 """What a frame's crops and masks around the network are guessed to take, as a share of all other work."""
 _SEARCH: Final = (8, 16)
 _LINES: Final = (540, 360)
-_SAVED: Final = {0: 1.0, 540: 0.85, 360: 0.72}
+_SAVED: Final = {540: 0.85, 360: 0.72}
 """Share of the work on a 720-line picture that stays at so many lines: a guess, from the stages' timings."""
 
 
@@ -117,6 +117,7 @@ class Ladder:
         self._barred: dict[int, Nanos] = {}
         self._quickest: float | None = None
         self._stride = 1
+        self._lines = 0
         self.moves = 0
 
     @property
@@ -143,12 +144,21 @@ class Ladder:
     def words(self) -> tuple[str, ...]:
         """What is given up below the network, in words; empty where nothing is."""
         every = {1: (), 2: ("every second frame",)}.get(self.every, ("every fourth frame",))
-        return (*self.step.words, *every)
+        step = replace(self.step, lines=0) if self._as_large(self.step) else self.step
+        return (*step.words, *every)
 
     @property
     def _plain(self) -> int:
         """The best step without the network."""
         return len(self._networks)
+
+    def measure(self, lines: int) -> None:
+        """Learn how large the source's pictures are: what would not make them smaller is no step.
+
+        Args:
+            lines: of the shorter side.
+        """
+        self._lines = lines
 
     def change(self, networks: Mapping[int, Nanos]) -> None:
         """Go on with another network, at the same step where it has that."""
@@ -226,12 +236,12 @@ class Ladder:
         if spare:
             self._stride = 2
             return self._move(self._place, now)
-        lower = range(self._place + 1, len(self._steps))
+        lower = [place for place in range(self._place + 1, len(self._steps)) if not self._void(place)]
         fitting = (place for place in lower if self._expected(place) <= _ROOM * self._time(place, interval))
         return self._move(next(fitting, lower[-1]), now)
 
     def _climb(self, interval: Nanos, now: Nanos) -> bool:
-        above = self._place - 1
+        above = next((place for place in range(self._place - 1, -1, -1) if not self._void(place)), -1)
         if len(self._took) < _WINDOW or (above < 0 and self._stride == 1) or now < self._barred.get(above, now):
             return False
         # Below the first step there is only one way up: all frames of a fast source, at what is the best already.
@@ -254,16 +264,29 @@ class Ladder:
         """Whether frames can be left out before quality is."""
         return interval < _FAST and self._stride == 1
 
+    def _as_large(self, step: Step) -> bool:
+        """Whether a step leaves the source's pictures at their size."""
+        return not step.lines or 0 < self._lines <= step.lines
+
+    def _void(self, place: int) -> bool:
+        """Whether a step gives up nothing that the step above it has."""
+        step, above = self._steps[place], self._steps[max(0, place - 1)]
+        return bool(step.lines) and step.every == above.every and self._as_large(step)
+
+    def _saved(self, step: Step) -> float:
+        """Share of the work that stays at a step's size of pictures."""
+        return 1.0 if self._as_large(step) else _SAVED[step.lines]
+
     def _expected(self, place: int) -> float:
         """What a frame would take at another step, from what it takes at this one."""
         now, other = self.step, self._steps[place]
         network = fmean(part for _, part in self._took)
         rest = fmean(took for took, _ in self._took) - network
-        whole = max(1.0, rest / _SAVED[now.lines])
+        whole = max(1.0, rest / self._saved(now))
         self._quickest = whole if self._quickest is None else min(self._quickest, whole)
         if not other.side:
             gentle = 0.97 if other.search > now.search else 1.03 if other.search < now.search else 1.0
-            return rest * gentle * _SAVED[other.lines] / _SAVED[now.lines]
+            return rest * gentle * self._saved(other) / self._saved(now)
         # What slows the other work down slows the network down as well.
         slow = whole / self._quickest
         if now.side:

@@ -21,6 +21,7 @@ class Quality:
         budget: knows the source's rate, and what the optional stage usually costs.
         network: the stage that runs the swap network; optional.
         apply: puts a step in force; called on the pipeline's thread, and once at the start.
+        lines: tells how many lines the source's pictures have; called on the pipeline's thread.
         missed: called when a frame was shown without the network although its step has it.
         clock: monotonic.
 
@@ -35,6 +36,7 @@ class Quality:
         network: Stage,
         *,
         apply: Callable[[Step], None],
+        lines: Callable[[], int],
         missed: Callable[[], None],
         clock: Clock,
     ) -> None:
@@ -43,6 +45,7 @@ class Quality:
         self._budget = budget
         self._network = network
         self._apply = apply
+        self._lines = lines
         self._missed = missed
         self._clock = clock
         self._spent: Nanos | None = None
@@ -89,6 +92,7 @@ class Quality:
             # What it would have taken: otherwise a stage that is left out would look like room.
             spent = self._budget.usual(self._network)
             wall += spent
+        self.ladder.measure(self._lines())
         if self.ladder.see(wall, spent or 0, self._budget.interval, self._clock()):
             self._renew()
 
