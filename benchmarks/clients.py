@@ -22,6 +22,7 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtp
 from aiortc.mediastreams import MediaStreamError
 
 from benchmarks.browser import read_stamp
+from benchmarks.echo import shuffled
 from benchmarks.packets import SIZES, encoded
 from livefake.frame import RTP_CLOCK
 from livefake.media.webrtc.bitrate import Bitrate
@@ -49,6 +50,7 @@ class Task:
         span: seconds of each span.
         spans: how many of them.
         persona: whom to wear; the first one listed if empty.
+        echo: whether the service is ``benchmarks.echo``, which is sent pictures with nobody in them.
     """
 
     base: str
@@ -60,6 +62,7 @@ class Task:
     span: float
     spans: int = 1
     persona: str = ""
+    echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,14 @@ class Client:
         packets: numbered, as ``encoded`` makes them.
         rate: frames a second.
         phase: part of an interval by which this one is later than the others, 0..1.
+        echo: whether the service is ``benchmarks.echo``.
     """
 
-    def __init__(self, web: httpx.AsyncClient, packets: Sequence[bytes], rate: int, phase: float) -> None:
+    def __init__(
+        self, web: httpx.AsyncClient, packets: Sequence[bytes], rate: int, phase: float, *, echo: bool = False
+    ) -> None:
         self._web = web
+        self._echo = echo
         self._loop = len(packets)
         self._clip = _Clip(packets, rate, phase)
         self._seen: list[tuple[float, int]] = []
@@ -136,6 +143,10 @@ class Client:
         known = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([codec for codec in known if codec.mimeType == "video/H264"])
         await self._connection.setLocalDescription(await self._connection.createOffer())
+        if self._echo:
+            said = (await self._web.post("/offer", content=self._connection.localDescription.sdp)).text
+            await self._connection.setRemoteDescription(RTCSessionDescription(said, "answer"))
+            return
         order = {
             "sdp": self._connection.localDescription.sdp,
             "persona": persona,
@@ -155,6 +166,8 @@ class Client:
 
     async def report(self) -> dict[str, Any]:
         """What the session says of itself; nothing when it has ended."""
+        if self._echo:
+            return {"state": "live"}
         answer = await self._web.get(f"/api/sessions/{self._id}")
         said: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
         return said
@@ -214,14 +227,16 @@ class Client:
 
 @asynccontextmanager
 async def _clients(task: Task, packets: Sequence[bytes]) -> AsyncIterator[list[Client]]:
-    headers = {"Authorization": f"Bearer {task.token}"}
+    headers = {} if task.echo else {"Authorization": f"Bearer {task.token}"}
     async with AsyncExitStack() as stack:
         web = await stack.enter_async_context(httpx.AsyncClient(base_url=task.base, headers=headers, timeout=30))
-        notice = (await web.get("/api/notice")).json()["id"]
-        persona = task.persona or (await web.get("/api/personas")).json()[0]["id"]
+        notice = persona = ""
+        if not task.echo:
+            notice = (await web.get("/api/notice")).json()["id"]
+            persona = task.persona or (await web.get("/api/personas")).json()[0]["id"]
         clients = []
         for number in range(task.count):
-            client = Client(web, packets, task.rate, number / task.count)
+            client = Client(web, packets, task.rate, number / task.count, echo=task.echo)
             stack.push_async_callback(client.close)
             await client.open(persona, notice)
             clients.append(client)
@@ -236,7 +251,8 @@ async def perform(task: Task) -> AsyncIterator[dict[str, Any]]:
         TimeoutError: a session did not come to show swapped pictures.
     """
     install(Bitrate())
-    packets = encoded(models_folder() / "demo" / "performer.mp4", SIZES[task.size], task.rate)
+    clip, change = models_folder() / "demo" / "performer.mp4", shuffled if task.echo else None
+    packets = encoded(clip, SIZES[task.size], task.rate, change=change)
     async with _clients(task, packets) as clients:
         await asyncio.gather(*(client.live() for client in clients))
         await asyncio.sleep(task.settle)

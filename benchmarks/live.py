@@ -3,6 +3,7 @@
     python -m benchmarks.live                        in a real Chromium: with the swap, then without it
     python -m benchmarks.live --size 360p --seconds 60 --rounds 3
     python -m benchmarks.live --via whip             FFmpeg publishes over WHIP, a player watches over WHEP
+    python -m benchmarks.live --via clip             performers without a browser: the cores are the service's alone
 
 The camera is a clip with a frame number in its lower edge. The page's own preview shows the number first, the
 returned picture shows it again: the time between the two is what a performer feels. From glass to glass is counted
@@ -35,7 +36,7 @@ from benchmarks.stats import percentiles
 from livefake.errors import BadRequest, LivefakeError
 from livefake.resources import models_folder
 
-__all__ = ["freezes", "main", "measure", "pacing", "run"]
+__all__ = ["freezes", "grown", "main", "measure", "pacing", "run"]
 
 _SETTLE: Final = 5.0
 _LIVE_WITHIN_MS: Final = 20_000
@@ -186,7 +187,7 @@ def _result(
     frames = {name: count - reports[0]["frames"].get(name, 0) for name, count in reports[1]["frames"].items()}
     arrived = max(1, frames.pop("arrived"))
     made = frames.pop("swapped") or arrived - sum(frames.values())
-    cores = _grown(*threads, seconds)
+    cores = grown(*threads, seconds)
     causes = {
         "before the service": max(0, bench["taken"] - arrived),
         **{name: count for name, count in frames.items() if name != "carded"},
@@ -205,7 +206,7 @@ def _result(
         "server_cores": round(sum(cores.values()), 4),
         "server_cpu_ms_a_frame": round(1000 * sum(cores.values()) * seconds / arrived, 2),
         "threads": cores,
-        "browser_cores": round(sum(v for k, v in _grown(*family, seconds).items() if k.startswith("chrom")), 4),
+        "browser_cores": round(sum(v for k, v in grown(*family, seconds).items() if k.startswith("chrom")), 4),
         "report": reports[1],
         "delays": [round(value, 1) for value in bench["delays"]],
         "glass": [round(value, 1) for value in bench["glass"]],
@@ -213,7 +214,7 @@ def _result(
     }
 
 
-def _grown(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:
+def grown(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:
     """Processor seconds a second by name, the largest first."""
     grown = {name: round((value - before.get(name, 0.0)) / seconds, 4) for name, value in after.items()}
     return dict(sorted(((name, value) for name, value in grown.items() if value > 0), key=lambda pair: -pair[1]))
@@ -234,9 +235,9 @@ def run(
     Raises:
         LivefakeError: a program that is needed is not here, or a picture did not go live.
     """
-    if size not in SIZES or via not in ("browser", "whip") or rounds < 1 or seconds < 2:
+    if size not in SIZES or via not in ("browser", "clip", "whip") or rounds < 1 or seconds < 2:
         raise BadRequest(
-            f"Live is measured at {' or '.join(SIZES)}, via browser or whip, for 2 s or more and in 1 round or more."
+            f"Live is measured at {' or '.join(SIZES)}, via browser, clip or whip, for 2 s and 1 round or more."
         )
     console = Console(stderr=True)
     parts: list[dict[str, Any]] = []
@@ -257,8 +258,11 @@ def _acts(
         from benchmarks.whip import measure as over_whip
 
         return [("WHIP in, WHEP out", lambda: over_whip(size, seconds, persona))]
-    acts = [("With the swap", lambda: measure(size, seconds, persona))]
-    return [*acts, ("Without it", lambda: measure(size, seconds, swap=False))] if echo else acts
+    way = measure
+    if via == "clip":
+        from benchmarks.apart import measure as way
+    acts = [("With the swap", lambda: way(size, seconds, persona))]
+    return [*acts, ("Without it", lambda: way(size, seconds, swap=False))] if echo else acts
 
 
 def _table(parts: Sequence[Mapping[str, Any]]) -> Table:
@@ -293,7 +297,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=30, help="of each part")
     parser.add_argument("--rounds", type=int, default=1, help="how often both parts are measured in turn")
     parser.add_argument("--persona")
-    parser.add_argument("--via", choices=("browser", "whip"), default="browser")
+    parser.add_argument("--via", choices=("browser", "clip", "whip"), default="browser")
     parser.add_argument("--no-echo", action="store_true", help="only with the swap")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the result")
     chosen = parser.parse_args(arguments)

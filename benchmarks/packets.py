@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -49,7 +50,9 @@ def _resized(frame: Frame, size: tuple[int, int]) -> Bytes:
     return small.i420
 
 
-def encoded(clip: Path, size: tuple[int, int], rate: int) -> list[bytes]:
+def encoded(
+    clip: Path, size: tuple[int, int], rate: int, *, change: Callable[[Bytes], Bytes] | None = None
+) -> list[bytes]:
     """Pictures in the form of H.264's Annex B, numbered from 0 in their lower edge; the first follows on the last.
 
     A key frame begins each second, because nobody can ask for one.
@@ -58,6 +61,7 @@ def encoded(clip: Path, size: tuple[int, int], rate: int) -> list[bytes]:
         clip: any video, of 30 frames a second.
         size: width and height, even.
         rate: frames a second, 30 or 15.
+        change: makes each picture another one of the same size, before it is numbered.
 
     Raises:
         BadMedia: it cannot be read.
@@ -73,6 +77,8 @@ def encoded(clip: Path, size: tuple[int, int], rate: int) -> list[bytes]:
     packets = []
     for number in range(_SECONDS * rate):
         frame = reel.next()
+        if change is not None:
+            frame = Frame(change(frame.i420), 0, 0)
         stamp(frame.y, number)
         picture = av.VideoFrame.from_ndarray(frame.i420, format="yuv420p")
         picture.pts = number

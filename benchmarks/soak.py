@@ -24,19 +24,19 @@ from benchmarks.crew import crew, task_for
 from benchmarks.load import KINDS, check_kinds, in_time
 from benchmarks.process import open_files, resident_mib, thread_count
 from benchmarks.records import FOLDER, as_program, recording
-from benchmarks.stats import percentiles, slope
+from benchmarks.stats import percentiles
 from livefake.errors import BadRequest
 
 __all__ = ["Verdict", "judge", "main", "minute", "run"]
 
-_GROWTH_MIB: Final = 1.0
-"""A minute. Arenas and caches fill up in the first minutes, which do not count."""
-_DRIFT_MS: Final = 25.0
+_GROWTH_MB: Final = 20.0
+_DRIFT_MS: Final = 5.0
 _THREADS: Final = 2
 _FILES: Final = 8
-_DEPTH: Final = 2
-_WARM: Final = 2
-"""Minutes that do not count, where there are enough others."""
+_DEPTH: Final = 1
+_WARM: Final = 1
+"""Minutes that do not count, where there are enough others: arenas and caches fill up in the first."""
+_MB_OF_MIB: Final = 1.048576
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,12 @@ def judge(minutes: Sequence[Mapping[str, Any]]) -> list[Verdict]:
     if len(minutes) < 3:
         return []
     counted = minutes[_WARM:] if len(minutes) >= _WARM + 3 else minutes
-    at = [minute["minute"] for minute in counted]
-    third = max(1, len(counted) // 3)
-    delays = [minute["delay_ms"]["p50"] or 0.0 for minute in counted]
+    delays = [minute["delay_ms"]["p50"] for minute in counted if minute["delay_ms"]["p50"] is not None] or [0.0]
+    third = max(1, len(delays) // 3)
     first, last = counted[0], counted[-1]
+    grown = _MB_OF_MIB * (max(minute["resident_mib"] for minute in counted) - minutes[0]["resident_mib"])
     return [
-        Verdict("memory, MiB a minute", round(slope(at, [m["resident_mib"] for m in counted]), 3), _GROWTH_MIB),
+        Verdict("memory, MB more than after the first minute", round(grown, 1), _GROWTH_MB),
         Verdict(
             "median delay, ms from the first third to the last",
             round(float(np.median(delays[-third:]) - np.median(delays[:third])), 2),

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["PERCENTILES", "Ratio", "percentiles", "ratio", "slope"]
+__all__ = ["PERCENTILES", "Ratio", "percentiles", "ratio"]
 
 PERCENTILES: Final = (50, 95, 99)
 
@@ -68,18 +68,3 @@ def ratio(first: Sequence[float], second: Sequence[float], *, seed: int = 1) -> 
     draws = np.random.default_rng(seed).integers(0, logs.size, (_DRAWS, logs.size))
     low, high = np.exp(np.percentile(logs[draws].mean(1), (2.5, 97.5)))
     return Ratio(float(np.exp(logs.mean())), float(low), float(high), logs.size)
-
-
-def slope(times: Sequence[float], values: Sequence[float]) -> float:
-    """How much the values rise in one unit of time: the median over all pairs (Theil, 1950; Sen, 1968).
-
-    One outlier, such as a cache that is filled once, does not bend it.
-
-    Returns:
-        0.0 for fewer than two instants.
-    """
-    at, value = np.asarray(times, np.float64), np.asarray(values, np.float64)
-    later, earlier = np.triu_indices(at.size, 1)[::-1]
-    if not later.size:
-        return 0.0
-    return float(np.median((value[later] - value[earlier]) / (at[later] - at[earlier])))

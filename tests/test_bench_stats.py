@@ -1,4 +1,4 @@
-"""The arithmetic of the laboratory: percentiles, ratios with their uncertainty, slopes; its files; its sides."""
+"""The arithmetic of the laboratory: percentiles, ratios with their uncertainty; its files; its sides."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks.compare import parse_side, ratios
 from benchmarks.records import as_program, read_records, recording
-from benchmarks.stats import percentiles, ratio, slope
+from benchmarks.stats import percentiles, ratio
 from livefake.cli import bench
 from livefake.errors import BadInput, BadRequest, LivefakeError
 from livefake.machine import describe_machine, machine_facts
@@ -50,20 +48,6 @@ def test_noise_alone_shows_no_difference_nineteen_times_of_twenty() -> None:
 def test_a_ratio_needs_pairs_of_positive_figures(first: list[float], second: list[float]) -> None:
     with pytest.raises(ValueError, match="ratio"):
         ratio(first, second)
-
-
-@given(st.floats(-100, 100), st.floats(-100, 100), st.lists(st.integers(0, 1000), min_size=2, max_size=30, unique=True))
-def test_a_slope_is_that_of_the_line(rise: float, start: float, times: list[int]) -> None:
-    times.sort()
-    values = [start + rise * at for at in times]
-    assert slope(times, values) == pytest.approx(rise, abs=1e-6)
-
-
-def test_one_outlier_does_not_bend_a_slope() -> None:
-    values = [5.0] * 20
-    values[7] = 900.0
-    assert slope(range(20), values) == 0
-    assert slope([1], [2]) == 0
 
 
 def test_a_side_is_a_commit_with_settings() -> None:

@@ -60,13 +60,13 @@ def test_a_calm_soak_keeps_all_limits() -> None:
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
-        ("memory", lambda n: {"resident_mib": 500 + 2.0 * n}),
+        ("memory", lambda n: {"resident_mib": 500 + 3.0 * n}),
         ("median delay", lambda n: {"delay_ms": {"p50": 40.0 + 5 * n}}),
         ("threads", lambda n: {"threads": 20 + n}),
         ("open files", lambda n: {"files": 15 + 2 * n}),
         ("deepest queue", lambda n: {"queue_depth": n}),
         ("sessions that ended", lambda n: {"ended": int(n > 8)}),
-        ("minutes without", lambda n: {"came": 0, "delay_ms": {"p50": None}} if n == 7 else {}),
+        ("minutes without", lambda n: {"came": 0, "delay_ms": {"p50": None}} if n in (2, 7) else {}),
     ],
 )
 def test_what_grows_is_told(what: str, changes: Any) -> None:
@@ -74,9 +74,11 @@ def test_what_grows_is_told(what: str, changes: Any) -> None:
     assert [verdict.what.startswith(what) for verdict in verdicts if not verdict.kept] == [True]
 
 
-def test_what_fills_up_in_the_first_minutes_does_not_count() -> None:
-    filling = [a_minute(number, resident_mib=500.0 if number > 2 else 100.0 * number) for number in range(1, 8)]
+def test_what_the_first_minute_does_not_have_yet_does_not_count_and_memory_counts_from_its_end() -> None:
+    filling = [a_minute(1, threads=5, files=2, queue_depth=3), *(a_minute(number) for number in range(2, 8))]
     assert all(verdict.kept for verdict in judge(filling))
+    jumped = [a_minute(1), *(a_minute(number, resident_mib=520.0) for number in range(2, 8))]
+    assert [verdict.value for verdict in judge(jumped) if not verdict.kept] == [pytest.approx(21.0)]
 
 
 async def test_a_number_that_comes_again_belongs_to_the_latest_round() -> None:

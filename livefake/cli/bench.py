@@ -115,11 +115,13 @@ def live(
     seconds: Annotated[float, typer.Option(min=2, help="Of each part.")] = 30,
     rounds: Annotated[int, typer.Option(min=1, help="How often with and without the swap.")] = 1,
     persona: Annotated[str | None, typer.Option(help="Who to become; the first one listed.")] = None,
-    via: Annotated[str, typer.Option(help="browser, or whip: FFmpeg in, a WHEP player out.")] = "browser",
+    via: Annotated[
+        str, typer.Option(help="browser; clip: no browser on these cores; whip: FFmpeg in, a WHEP player out.")
+    ] = "browser",
     echo: Annotated[bool, typer.Option(help="Measure the way without the swap too.")] = True,
     out: _Out = _LAB,
 ) -> None:
-    """Measure the live path in a real browser: delay, pacing, drops by cause, processor time by thread."""
+    """Measure the live path, with a browser or without: delay, pacing, drops by cause, processor time by thread."""
     with _laboratory("live"):
         from benchmarks.live import run
     run(size, seconds=seconds, rounds=rounds, persona=persona, via=via, echo=echo, out=out)
