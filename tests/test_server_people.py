@@ -475,5 +475,5 @@ async def test_what_is_kept_on_disk_has_no_key(
         content = path.read_bytes() + path.name.encode()
         assert key.encode() not in content
         assert own.partition("-")[2].encode() not in content
-    stored = json.loads((house.service.people.data / "grants" / f"{body['grant']['id']}.json").read_text())
+    stored = json.loads((house.service.people.data / "grants" / f"{body['grant']['id']}.json").read_text("utf-8"))
     assert stored["revocation"] == hashlib.sha256(own.encode()).hexdigest()[:32]
