@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -184,11 +185,12 @@ class Client:
 
     def span(self, begun: float, ended: float, report: dict[str, Any]) -> Span:
         """What became of the frames that were sent between two instants."""
-        first, last = (int(np.searchsorted(self._clip.sent, at)) for at in (begun, ended))
+        # Not NumPy's search: it would turn the whole list into an array each time, and the performer would stand still.
+        first, last = (bisect_left(self._clip.sent, at) for at in (begun, ended))
         came: dict[int, float] = {}
         for at, number in self._seen:
             # The number comes again with every round of the clip: the latest one sent before is meant.
-            sent = int(np.searchsorted(self._clip.sent, at)) - 1
+            sent = bisect_left(self._clip.sent, at) - 1
             place = sent - (sent - number) % self._loop
             if first <= place < last:
                 came.setdefault(place, at)
