@@ -133,6 +133,7 @@ class Client:
         self._connection.on("track", self._receive)
         self._pumps: list[asyncio.Task[None]] = []
         self._id = ""
+        self._addresses: dict[str, str] = {}
 
     async def open(self, persona: str, notice: str) -> None:
         """Open a session.
@@ -163,14 +164,15 @@ class Client:
             raise RuntimeError(f"the service refused a session: {answer.text}")
         opened = answer.json()
         self._id = opened["id"]
+        self._addresses = {name: opened[name] for name in ("id", "whep_url", "feed_url")}
         await self._connection.setRemoteDescription(RTCSessionDescription(opened["sdp"], "answer"))
 
     async def report(self) -> dict[str, Any]:
-        """What the session says of itself; nothing when it has ended."""
+        """What the session says of itself, and where others find it; nothing when it has ended."""
         if self._echo:
             return {"state": "live"}
         answer = await self._web.get(f"/api/sessions/{self._id}")
-        said: dict[str, Any] = answer.json() if answer.status_code == httpx.codes.OK else {}
+        said: dict[str, Any] = answer.json() | self._addresses if answer.status_code == httpx.codes.OK else {}
         return said
 
     async def live(self) -> None:

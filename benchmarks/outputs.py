@@ -1,6 +1,7 @@
 """What three viewers, a transport stream and a recording cost the performer and the service.
 
     python -m benchmarks.outputs --seconds 15 --rounds 2 --json outputs.json
+    python -m benchmarks.outputs --via clip          the performer is no browser, and takes next to nothing of the cores
 
 A browser performs, first alone, then with three WHEP viewers (aiortc), a reader of the transport stream (FFmpeg's
 demuxer) and a recording, turn and turn about. Viewers and reader are processes of their own and are not counted as the
@@ -16,7 +17,7 @@ import os
 import re
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +26,12 @@ import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.browser import Server, chromium, go_live, serve, stamp_script, write_camera
+from benchmarks.crew import crew, task_for
 from benchmarks.taker import Taker
 from livefake.machine import describe_machine
 from livefake.resources import models_folder
 
-__all__ = ["measure"]
+__all__ = ["measure", "measure_apart"]
 
 _SIZES: Final = {"720p": (1280, 720), "360p": (640, 360)}
 _VIEWERS: Final = 3
@@ -90,6 +92,56 @@ def measure(size: str, seconds: float, rounds: int, *, refine: bool = False) -> 
             turns.append(_turn(page, server, opened[-1], seconds) | {"others": 0})
             with _others(page) as got:
                 turns.append(_turn(page, server, opened[-1], seconds) | {"others": _VIEWERS + 2, "others_got": got})
+    return _result(size, turns, refine=refine)
+
+
+def measure_apart(size: str, seconds: float, rounds: int, *, refine: bool = False) -> dict[str, Any]:
+    """The same with a performer of ``benchmarks.clients``, which sends pictures that were encoded beforehand."""
+    turns: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(_environment(LIVEFAKE_DATA=folder, LIVEFAKE_REFINE="yes" if refine else "no"))
+        server = stack.enter_context(serve())
+        # Of each turn the first span passes while the others come or go, and in one more at the end the last ones go.
+        task = task_for(server, count=1, size=size, rate=30, settle=_SETTLE, span=seconds, spans=4 * rounds + 1)
+        said = stack.enter_context(crew(task))
+        for _ in range(rounds):
+            turns.append(_spans(said, server) | {"others": 0})
+            recording = f"/api/sessions/{turns[-1]['id']}/recording"
+            _ask(server, recording, "POST")
+            with _takers(turns[-1]["whep_url"], turns[-1]["feed_url"]) as got:
+                turns.append(_spans(said, server) | {"others": _VIEWERS + 2, "others_got": got})
+            _ask(server, recording, "DELETE")
+        # To the orderly end, in which the session is closed.
+        list(said)
+    return _result(size, turns, refine=refine)
+
+
+def _spans(said: Iterator[dict[str, Any]], server: Server) -> dict[str, Any]:
+    """Let one span pass, and measure the next."""
+    before = next(said)["spans"][0]["report"]
+    cpu, used = server.cpu_seconds(), _used()
+    line = next(said)
+    cpu, used = server.cpu_seconds() - cpu, _used() - used
+    [span] = line["spans"]
+    after = span["report"]
+    arrived = after["frames"]["arrived"] - before["frames"]["arrived"]
+    return {
+        "delay_ms": {name: float(np.percentile(span["delays_ms"], share)) for name, share in _SHARES.items()},
+        "shown_fps": len(span["delays_ms"]) / line["seconds"],
+        "arrived_fps": arrived / line["seconds"],
+        "server_cpu_ms_a_frame": 1000 * cpu / arrived,
+        "encodes": _metric(server, "livefake_encodes"),
+        "viewers": _metric(server, "livefake_viewers_open"),
+        "recording": (after["recording"] or {}).get("phase", ""),
+        "queue_depth": after["queue_depth"],
+        "quality": after["quality"],
+        "cores_used": used / line["seconds"],
+        **{name: after[name] for name in ("id", "whep_url", "feed_url")},
+    }
+
+
+def _result(size: str, turns: Sequence[dict[str, Any]], *, refine: bool) -> dict[str, Any]:
     alone, shared = ([turn for turn in turns if bool(turn["others"]) is many] for many in (False, True))
     return {
         "machine": describe_machine(),
@@ -154,14 +206,27 @@ def _others(page: Page) -> Iterator[list[float]]:
     whep, feed = view.replace("/view/", "/whep/"), page.input_value("#feed-url")
     page.click("#record")
     page.wait_for_selector("#rec:visible")
+    try:
+        with _takers(whep, feed) as got:
+            yield got
+    finally:
+        page.click("#record")
+        page.wait_for_selector("#rec", state="hidden")
+
+
+@contextmanager
+def _takers(whep: str, feed: str) -> Iterator[list[float]]:
+    """Three viewers and a reader; yields what gets, at the end, the pictures a second that each of them got.
+
+    Raises:
+        RuntimeError: one of them got none.
+    """
     takers = [*(Taker("view", whep) for _ in range(_VIEWERS)), Taker("read", feed)]
     got: list[float] = []
     try:
         yield got
     finally:
         got += [round(taker.end(), 1) for taker in takers]
-        page.click("#record")
-        page.wait_for_selector("#rec", state="hidden")
 
 
 def _report(page: Page, url: str) -> dict[str, Any]:
@@ -170,11 +235,17 @@ def _report(page: Page, url: str) -> dict[str, Any]:
 
 
 def _metric(server: Server, name: str) -> int:
-    base = server.url.partition("/?")[0]
-    request = urllib.request.Request(f"{base}/metrics", headers={"Authorization": f"Bearer {server.token}"})
-    with urllib.request.urlopen(request) as response:
-        found = re.search(rf"^{name} ([0-9.]+)$", response.read().decode(), re.MULTILINE)
+    found = re.search(rf"^{name} ([0-9.]+)$", _ask(server, "/metrics"), re.MULTILINE)
     return int(float(found[1])) if found else -1
+
+
+def _ask(server: Server, path: str, method: str = "GET") -> str:
+    base = server.url.partition("/?")[0]
+    request = urllib.request.Request(
+        f"{base}{path}", method=method, headers={"Authorization": f"Bearer {server.token}"}
+    )
+    with urllib.request.urlopen(request) as response:
+        return str(response.read().decode())
 
 
 def _used() -> float:
@@ -211,10 +282,12 @@ def main() -> None:
     parser.add_argument("--size", choices=sorted(_SIZES), default="720p")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--via", choices=("browser", "clip"), default="browser")
     parser.add_argument("--refine", action="store_true", help="let the swap network work too")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     options = parser.parse_args()
-    result = measure(options.size, options.seconds, options.rounds, refine=options.refine)
+    way = measure if options.via == "browser" else measure_apart
+    result = way(options.size, options.seconds, options.rounds, refine=options.refine)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
