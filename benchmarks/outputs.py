@@ -17,7 +17,7 @@ import os
 import re
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -122,23 +122,11 @@ def _spans(said: Iterator[dict[str, Any]], server: Server) -> dict[str, Any]:
     before = next(said)["spans"][0]["report"]
     cpu, used = server.cpu_seconds(), _used()
     line = next(said)
-    cpu, used = server.cpu_seconds() - cpu, _used() - used
+    spent = server.cpu_seconds() - cpu, _used() - used
     [span] = line["spans"]
-    after = span["report"]
-    arrived = after["frames"]["arrived"] - before["frames"]["arrived"]
-    return {
-        "delay_ms": {name: float(np.percentile(span["delays_ms"], share)) for name, share in _SHARES.items()},
-        "shown_fps": len(span["delays_ms"]) / line["seconds"],
-        "arrived_fps": arrived / line["seconds"],
-        "server_cpu_ms_a_frame": 1000 * cpu / arrived,
-        "encodes": _metric(server, "livefake_encodes"),
-        "viewers": _metric(server, "livefake_viewers_open"),
-        "recording": (after["recording"] or {}).get("phase", ""),
-        "queue_depth": after["queue_depth"],
-        "quality": after["quality"],
-        "cores_used": used / line["seconds"],
-        **{name: after[name] for name in ("id", "whep_url", "feed_url")},
-    }
+    after, delays = span["report"], span["delays_ms"]
+    figures = _figures(server, before, after, spent, delays, shown=len(delays), seconds=line["seconds"])
+    return figures | {name: after[name] for name in ("id", "whep_url", "feed_url")}
 
 
 def _result(size: str, turns: Sequence[dict[str, Any]], *, refine: bool) -> dict[str, Any]:
@@ -166,19 +154,33 @@ def _turn(page: Page, server: Server, session: str, seconds: float) -> dict[str,
     before, cpu, used = _report(page, session), server.cpu_seconds(), _used()
     page.wait_for_timeout(seconds * 1000)
     bench = page.evaluate(_TAKE)
-    after, cpu_after, used_after = _report(page, session), server.cpu_seconds(), _used()
+    after, spent = _report(page, session), (server.cpu_seconds() - cpu, _used() - used)
+    return _figures(server, before, after, spent, bench["delays"], shown=bench["shown"], seconds=bench["seconds"])
+
+
+def _figures(
+    server: Server,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    spent: tuple[float, float],
+    delays: Sequence[float],
+    *,
+    shown: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """What a turn showed, from the session's reports and the processor seconds of the service and of everybody."""
     arrived = after["frames"]["arrived"] - before["frames"]["arrived"]
     return {
-        "delay_ms": {name: float(np.percentile(bench["delays"], share)) for name, share in _SHARES.items()},
-        "shown_fps": bench["shown"] / bench["seconds"],
-        "arrived_fps": arrived / bench["seconds"],
-        "server_cpu_ms_a_frame": 1000 * (cpu_after - cpu) / arrived,
+        "delay_ms": {name: float(np.percentile(delays, share)) for name, share in _SHARES.items()},
+        "shown_fps": shown / seconds,
+        "arrived_fps": arrived / seconds,
+        "server_cpu_ms_a_frame": 1000 * spent[0] / arrived,
         "encodes": _metric(server, "livefake_encodes"),
         "viewers": _metric(server, "livefake_viewers_open"),
         "recording": (after["recording"] or {}).get("phase", ""),
         "queue_depth": after["queue_depth"],
         "quality": after["quality"],
-        "cores_used": (used_after - used) / bench["seconds"],
+        "cores_used": spent[1] / seconds,
     }
 
 
