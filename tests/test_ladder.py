@@ -103,6 +103,30 @@ def test_one_long_frame_changes_nothing() -> None:
     assert [step for _, step in run(ladder, Machine(), 10, start=nanos(10_400))] == [0]
 
 
+def burst(began: float, ended: float) -> Machine:
+    return Machine(slow=lambda now: 6.0 if nanos(began * 1000) < now < nanos(ended * 1000) else 1.0)
+
+
+@pytest.mark.parametrize("began", [4.0, 8.0])
+def test_a_burst_of_a_second_changes_nothing(began: float) -> None:
+    ladder = Ladder(NETWORKS)
+    assert names(ladder, run(ladder, burst(began, began + 1), 30)) == [Step(0), Step(256)]
+
+
+def test_a_burst_at_the_very_start_takes_nothing_but_the_network() -> None:
+    ladder = Ladder(NETWORKS)
+    steps = names(ladder, run(ladder, burst(0.2, 1.2), 30))
+    assert all(step.search == 8 and not step.lines for step in steps)
+    assert steps[-1] == Step(256)
+
+
+def test_a_step_that_was_only_just_tried_is_given_up_at_once() -> None:
+    ladder = Ladder({256: nanos(1)})
+    moves = run(ladder, Machine(networks={256: nanos(40)}), 60)
+    stays = [after - before for (before, place), (after, _) in pairwise(moves) if place == 0]
+    assert max(stays[1:]) < nanos(1_000)
+
+
 def test_a_step_that_was_too_much_is_left_alone_twice_as_long_each_time() -> None:
     ladder = Ladder({256: nanos(1)})
     # The network takes far more than was measured at the start, and only while it runs.
@@ -187,16 +211,15 @@ def test_whatever_the_load_does_it_never_goes_up_sooner_than_allowed(phases: lis
 
 @settings(max_examples=25, deadline=None)
 @given(some.lists(some.floats(0, 0.6), min_size=1, max_size=10))
-def test_while_the_load_only_rises_it_only_goes_down(rises: list[float]) -> None:
+def test_while_the_load_rises_it_never_ends_on_a_better_step(rises: list[float]) -> None:
     ladder, now, slow = Ladder(NETWORKS), 0, 1.0
     run(ladder, Machine(), 5)
-    place = ladder.place
     for rise in rises:
+        before = ladder.place
         now += nanos(5_000)
         slow += rise
-        for _, next_place in run(ladder, Machine(slow=steadily(slow)), 5, start=now):
-            assert next_place >= place
-            place = next_place
+        # It may fall a step too far, since what a smaller picture saves is a guess, and come back from there.
+        assert all(place >= before for _, place in run(ladder, Machine(slow=steadily(slow)), 5, start=now))
 
 
 @settings(max_examples=25, deadline=None)

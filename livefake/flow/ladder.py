@@ -33,6 +33,9 @@ CALM: Final[Nanos] = nanos(3_000)
 """A better step is tried no sooner than this after any change."""
 BACK: Final[Nanos] = nanos(10_000)
 """A step that was too much is not tried again sooner than this; each time, twice as long."""
+_SURGE: Final[Nanos] = nanos(1_500)
+"""How long frames have to take too long before a step that has proved itself is given up: whoever comes to watch costs a
+second of work once, which says nothing about the frames after it."""
 _LONGEST: Final[Nanos] = nanos(300_000)
 _HELD: Final[Nanos] = nanos(60_000)
 _FAST: Final[Nanos] = nanos(22)
@@ -95,9 +98,10 @@ class Ladder:
 
     It begins without the network, which then fades in: after a dozen frames it knows what everything else takes, and
     what the network takes was measured when the program started, so it goes straight to the step that fits. Later it
-    goes down as soon as frames take too long, to the first step that is expected to fit, and up one step at a time,
-    after a calm time in which there was room for it. A step that was too much is left alone for ten seconds, then
-    twenty, up to five minutes: a picture that changes to and fro is worse than one that is a little softer.
+    goes down where frames take too long for a second and a half, or at once from a step that it has only just come to,
+    to the first step that is expected to fit; and up one step at a time, after a calm time in which there was room for
+    it. A step that was too much is left alone for ten seconds, then twenty, up to five minutes: a picture that changes
+    to and fro is worse than one that is a little softer.
 
     Args:
         networks: what the swap network alone takes on this machine, by the side of its crop.
@@ -113,6 +117,8 @@ class Ladder:
         self._took: deque[tuple[Nanos, Nanos]] = deque(maxlen=_WINDOW)
         self._moved: Nanos | None = None
         self._roomy: Nanos | None = None
+        self._troubled: Nanos | None = None
+        self._tried = False
         self._strikes: dict[int, int] = {}
         self._barred: dict[int, Nanos] = {}
         self._quickest: float | None = None
@@ -201,9 +207,12 @@ class Ladder:
         self._took.append((min(took, most), min(network, took, most)))
         if self._finding:
             return self._find(interval, now)
-        if self._too_much(interval):
-            return self._fall(interval, now)
-        return self._climb(interval, now)
+        if not self._too_much(interval):
+            self._troubled = None
+            return self._climb(interval, now)
+        if self._troubled is None:
+            self._troubled = now
+        return not self._surge(now) and self._fall(interval, now)
 
     def _find(self, interval: Nanos, now: Nanos) -> bool:
         if len(self._took) < _COLD + _FEW:
@@ -215,6 +224,7 @@ class Ladder:
             self._stride = 2
         for place in range(self._place):
             if self._expected(place) <= _ROOM * self._time(place, interval):
+                self._tried = True
                 return self._move(place, now)
         return self._stride > 1 and self._move(self._place, now)
 
@@ -226,9 +236,16 @@ class Ladder:
         overruns = sum(took > full for took in times)
         return fmean(times) > full and (median(times) > full or overruns >= _OVERRUNS)
 
+    def _surge(self, now: Nanos) -> bool:
+        """Whether the trouble is young, at a step that was no trouble before it."""
+        began = now if self._troubled is None else self._troubled
+        proven = not self._tried or self._moved is None or began - self._moved >= CALM
+        return proven and now - began < _SURGE
+
     def _fall(self, interval: Nanos, now: Nanos) -> bool:
         spare = self._spare(interval)
         which = _STRIDE if spare else self._place
+        self._tried = True
         held = 0 if self._moved is None else now - self._moved
         strikes = 1 if held >= _HELD else self._strikes.get(which, 0) + 1
         self._strikes[which] = strikes
@@ -258,6 +275,7 @@ class Ladder:
             return False
         if above < 0:
             self._stride = 1
+        self._tried = True
         return self._move(max(0, above), now)
 
     def _spare(self, interval: Nanos) -> bool:
@@ -305,4 +323,4 @@ class Ladder:
 
     def _restart(self, now: Nanos | None) -> None:
         self._took.clear()
-        self._moved, self._roomy = now, None
+        self._moved, self._roomy, self._troubled = now, None, None
