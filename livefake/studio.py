@@ -32,7 +32,7 @@ from livefake.rig import Outfit, Rig
 from livefake.swap.base import Swapper
 from livefake.swap.community.dfm import DfmSwapper, read_dfm
 from livefake.swap.guide import CHANNELS
-from livefake.swap.mesh import MeshSwapper, read_triangles
+from livefake.swap.mesh import MeshSwapper, face_triangles
 from livefake.swap.persona import Kind, PersonaCard, check_files, find_persona, list_personas, load_persona
 from livefake.swap.refine import Finisher
 from livefake.trust.consent import Output, Purpose
@@ -98,7 +98,7 @@ class Studio:
         self._grants = grants
         self._time_of_day = time_of_day
         self._issuer = issuer
-        self._triangles = read_triangles(models / "mesh" / "triangles.npy")
+        self._triangles = face_triangles()
         self._networks = networks or Networks(weights, cache)
         self._detector, self._landmarks = self._networks.detector, self._networks.landmarks
         self._swappers: dict[str, MeshSwapper] = {}

@@ -11,7 +11,7 @@ import numpy as np
 from livefake.faces.geometry import LEFT_EYE, RIGHT_EYE, square_crop
 from livefake.frame import Bytes, Floats
 from livefake.resources import models_folder
-from livefake.swap.mesh import read_triangles
+from livefake.swap.mesh import face_triangles
 from livefake.swap.raster import Triangles
 from livefake.training.footage.takes import MARGIN, SIZE, Take, write_takes
 
@@ -20,7 +20,7 @@ PACK: Path = PERSONAS / "mara"
 
 
 def triangles() -> Triangles:
-    return read_triangles(models_folder() / "mesh" / "triangles.npy")
+    return face_triangles()
 
 
 @cache

@@ -14,7 +14,7 @@ from livefake.errors import BadInput, BadPersona
 from livefake.faces.geometry import OUTLINE
 from livefake.frame import Bytes, Floats
 from livefake.resources import models_folder
-from livefake.swap.mesh import read_triangles
+from livefake.swap.mesh import face_triangles
 from livefake.swap.persona import Kind, load_persona, read_card
 from livefake.training.footage.evening import even_light, is_skin, vertex_normals
 from livefake.training.footage.guides import Guide, Guides, make_guides
@@ -23,7 +23,7 @@ from livefake.training.footage.pack import Title, check_place, draft_pack, finis
 from livefake.training.footage.takes import Take, Takes, write_takes
 from tests.takemaker import persona_take
 
-TRIANGLES = read_triangles(models_folder() / "mesh" / "triangles.npy")
+TRIANGLES = face_triangles()
 MARA = load_persona(read_card(models_folder() / "personas" / "mara"))
 TITLE = Title("ana", 'Ana "A" Silva', "0123456789abcdef")
 

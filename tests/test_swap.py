@@ -12,13 +12,13 @@ from livefake.faces.geometry import LEFT_EYE, OUTLINE
 from livefake.faces.pose import head_turn
 from livefake.frame import Box, Bytes, Drop, Face, Floats, Frame, Patch
 from livefake.resources import models_folder
-from livefake.swap.mesh import MeshSwapper, read_triangles, view_share
+from livefake.swap.mesh import MeshSwapper, face_triangles, view_share
 from livefake.swap.persona import Persona, Turned, list_personas, load_persona
 from livefake.swap.raster import paint_pair, paint_plane, painting_order
 from livefake.swap.stage import Swap
 from tests.album import a_face, grey_frame
 
-TRIANGLES = read_triangles(models_folder() / "mesh" / "triangles.npy")
+TRIANGLES = face_triangles()
 
 
 def a_persona() -> Persona:

@@ -10,9 +10,8 @@ from livefake.engine.base import Engine
 from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, RIGHT_EYE
 from livefake.faces.landmarks import SIDE, LandmarkNet
 from livefake.frame import Floats
-from livefake.resources import models_folder
 from livefake.swap.guide import kept_alive, net_planes
-from livefake.swap.mesh import read_triangles
+from livefake.swap.mesh import face_triangles
 from livefake.training.answer import Answer
 from livefake.training.guide import matched_guide
 from livefake.training.headkit import read_headkit
@@ -55,7 +54,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(
         kit=read_headkit(write_kit(tmp_path_factory.mktemp("kit"))),
         landmarks=LandmarkNet(StillEngine()),
-        triangles=read_triangles(models_folder() / "mesh" / "triangles.npy"),
+        triangles=face_triangles(),
         size=CROP,
         seed=0,
     )
@@ -100,10 +99,10 @@ def test_the_same_seed_makes_the_same_shard(workshop: Workshop, samples: list[Sa
 
 def test_the_guide_is_live_where_the_warp_does_not_show(samples: list[Sample]) -> None:
     sample = samples[0]
-    guide = matched_guide(sample.live, sample.warp, sample.cover)
+    guide = matched_guide(sample.live, sample.warp, sample.cover, sample.points)
     outside = sample.cover == 0
     assert np.array_equal(guide[outside], sample.live[outside])
-    nothing = matched_guide(sample.live, sample.warp, np.zeros_like(sample.cover))
+    nothing = matched_guide(sample.live, sample.warp, np.zeros_like(sample.cover), sample.points)
     assert np.array_equal(nothing, sample.live)
 
 

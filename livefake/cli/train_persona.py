@@ -211,10 +211,9 @@ def _tell_coverage(gathered: Gathered, path: Path, console: Console) -> None:
 
 
 def _guides(gathered: Gathered) -> Guides:
-    from livefake.resources import models_folder
-    from livefake.swap.mesh import read_triangles
+    from livefake.swap.mesh import face_triangles
     from livefake.training.footage.guides import make_guides
     from livefake.training.footage.takes import Takes
 
-    triangles = read_triangles(models_folder() / "mesh" / "triangles.npy")
+    triangles = face_triangles()
     return make_guides(Takes(gathered.folder), gathered.measures, triangles)

@@ -1,6 +1,7 @@
 """Matching colours: the persona's features in the performer's skin tone and light.
 
-All of it works on luma and the two colour differences apart, as they lie in the frame.
+All of it works on luma and the two colour differences apart, as they lie in the frame. First the light by the direction
+of the skin (``livefake.compose.light``), then mean and spread of the levels, then what is left of soft shadows.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import cv2
 import numpy as np
 
 from livefake.clock import Nanos, seconds
+from livefake.compose.light import Light, Relief, find_light, light_plane
 from livefake.frame import Bytes, Floats, Frame, Levels, Patch, Planes
+from livefake.swap.mesh import face_triangles
 
 __all__ = ["SHADING", "Match", "MatchColour", "Sample", "colour_transfer", "measure_match"]
 
 SHADING: Final = 0.6
-"""How much of the live light (soft differences across the face) is taken over, 0..1."""
+"""How much of the live soft shadows that no light by direction explains is taken over, 0..1."""
 _SAMPLE: Final = 48
+_BLACK: Final = 16.0
 _CELLS: Final = 8
-_FINE: Final = 32
-"""Cells a side at which the light is smooth."""
 _FEWEST: Final = 32
 """Fewer samples than that tell nothing."""
 _HAIR: Final = 39.0
@@ -92,51 +94,75 @@ class Match:
     """What moves a patch into the colours and the light of a live face.
 
     Attributes:
-        colours: as ``colour_transfer`` returns.
+        light: of both faces.
+        colours: as ``colour_transfer`` returns, once the light is the live one.
         shade: (8, 8, 3) float32, levels of Y, U and V to add after that, from the left top to the right bottom of
             the patch.
     """
 
+    light: Light
     colours: Levels
     shade: Floats
 
     def towards(self, newer: Match, share: float) -> Match:
         """A match between this one (share 0) and a newer one (share 1)."""
         return Match(
+            self.light.towards(newer.light, share),
             self.colours.towards(newer.colours, share),
             (self.shade + np.float32(share) * (newer.shade - self.shade)).astype(np.float32),
         )
 
-    def apply(self, picture: Planes, shading: float = SHADING) -> Planes:
+    def tone(self, relief: Relief) -> Levels:
+        """What the light's mean and the colours together do to the persona's tone."""
+        gain = float(self.light.gain(relief)[relief.known > 0].mean()) if relief.known.any() else 1.0
+        (luma, *chroma), (level, *shifts) = self.colours.gains, self.colours.offsets
+        black = _BLACK * (1 - gain)
+        return Levels((gain * luma, chroma[0], chroma[1]), (black * luma + level, shifts[0], shifts[1]))
+
+    def apply(self, picture: Planes, relief: Relief, shading: float = SHADING) -> Planes:
         """Move a whole patch.
 
         Args:
             picture: its planes.
-            shading: how much of the live light is taken over, 0..1.
+            relief: of the face in it.
+            shading: how much of the soft shadows that are left is taken over, 0..1.
         """
         matched = Planes.empty(picture.width, picture.height)
-        # The light travels as bytes around 128: one saturating pass adds it and takes the 128 off again. Smooth at a
-        # few cells more; from there on straight lines cannot be told from it, at a tenth of the work.
-        cells = np.clip(self.shade * shading + 128.5, 0, 255).astype(np.uint8)
-        lights = cv2.split(cv2.resize(cells, (_FINE, _FINE), interpolation=cv2.INTER_CUBIC))
-        planes = (picture.y, picture.u, picture.v), (matched.y, matched.u, matched.v)
-        for plane, target, light, gain, offset in zip(
-            *planes, lights, self.colours.gains, self.colours.offsets, strict=True
+        (luma, *gains), (level, *offsets) = self.colours.gains, self.colours.offsets
+        shade = cv2.resize(self.shade * np.float32(shading), (_SAMPLE, _SAMPLE), interpolation=cv2.INTER_CUBIC)
+        gain = self.light.gain(relief)
+        change = np.stack([gain * luma, _BLACK * (1 - gain) * luma + level + shade[..., 0]], 2).astype(np.float32)
+        size = (picture.width, picture.height)
+        spread = np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        light_plane(picture.y, spread, matched.y)
+        # The soft differences of colour travel as bytes around 128: one saturating pass adds them and takes the 128
+        # off again.
+        lights = cv2.split(np.clip(shade[..., 1:] + 128.5, 0, 255).astype(np.uint8))
+        half = (picture.width // 2, picture.height // 2)
+        for plane, target, light, times, offset in zip(
+            (picture.u, picture.v), (matched.u, matched.v), lights, gains, offsets, strict=True
         ):
-            spread = cv2.resize(light, (plane.shape[1], plane.shape[0]), interpolation=cv2.INTER_LINEAR)
-            cv2.addWeighted(plane, gain, spread, 1.0, offset - 128.0, dst=target)
+            soft = cv2.resize(light, half, interpolation=cv2.INTER_LINEAR)
+            cv2.addWeighted(plane, times, soft, 1.0, offset - 128.0, dst=target)
         return matched
 
 
-def measure_match(source: Sample, target: Sample, weight: Bytes) -> Match:
+def measure_match(source: Sample, target: Sample, weight: Bytes, relief: Relief) -> Match:
     """What gives a patch the colours and the light of the face behind it.
 
     Args:
-        source, target: the same places of patch and live picture.
-        weight: (S, S) uint8; pixels above 128 count.
+        source, target: the same places of patch and live picture, 48 a side.
+        weight: (S, S) uint8; pixels above 127 count, where the live face shows skin there.
+        relief: of the same places.
     """
-    colours = colour_transfer(source, target, weight)
-    return Match(colours, _shade(source, colours, target, weight))
+    chroma = np.stack([target.u, target.v], 2).astype(np.float32)
+    light, skin = find_light(source.y, target.y, chroma, weight, relief)
+    lit = np.empty_like(source.y)
+    gain = light.gain(relief)
+    light_plane(source.y, np.stack([gain, _BLACK * (1 - gain)], 2).astype(np.float32), lit)
+    relit = Sample(lit, source.u, source.v)
+    colours = colour_transfer(relit, target, skin)
+    return Match(light, colours, _shade(relit, colours, target, skin))
 
 
 class MatchColour:
@@ -144,13 +170,14 @@ class MatchColour:
 
     Args:
         settle: time constant of the smoothing, nanoseconds.
-        shading: how much of the live light (soft differences across the face) is taken over, 0..1.
+        shading: how much of the soft shadows that the light leaves is taken over, 0..1.
     """
 
     name = "colour"
     vital = True
 
     def __init__(self, *, settle: Nanos = 250_000_000, shading: float = SHADING) -> None:
+        self._triangles = face_triangles()
         self._settle = seconds(settle)
         self._shading = shading
         self._memory: dict[int, tuple[Nanos, Match]] = {}
@@ -168,10 +195,11 @@ class MatchColour:
 
     def _match(self, frame: Frame, patch: Patch) -> Patch:
         picture = patch.picture
+        relief = Relief.of(patch.face.points, self._triangles, patch.box, _SAMPLE)
         source = Sample.of(picture.y, picture.u, picture.v)
-        found = measure_match(source, Sample.of(*frame.windows(patch.box)), _picked(patch.mask, _SAMPLE))
+        found = measure_match(source, Sample.of(*frame.windows(patch.box)), _picked(patch.mask, _SAMPLE), relief)
         match = self._settled(patch.face.track, frame.instant, found)
-        return replace(patch, picture=match.apply(picture, self._shading), tone=match.colours)
+        return replace(patch, picture=match.apply(picture, relief, self._shading), tone=match.tone(relief))
 
     def _settled(self, track: int, at: Nanos, found: Match) -> Match:
         """Smoothed over time, because exposure flickers and skin does not."""

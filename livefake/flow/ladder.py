@@ -34,8 +34,8 @@ CALM: Final[Nanos] = nanos(3_000)
 BACK: Final[Nanos] = nanos(10_000)
 """A step that was too much is not tried again sooner than this; each time, twice as long."""
 _SURGE: Final[Nanos] = nanos(1_500)
-"""How long frames have to take too long before a step that has proved itself is given up: whoever comes to watch costs a
-second of work once, which says nothing about the frames after it."""
+"""How long frames have to take too long before a step that has proved itself is given up: whoever comes to watch costs
+a second of work once, which says nothing about the frames after it."""
 _LONGEST: Final[Nanos] = nanos(300_000)
 _HELD: Final[Nanos] = nanos(60_000)
 _FAST: Final[Nanos] = nanos(22)

@@ -7,6 +7,7 @@ eyes and the live inner mouth are kept, so gaze, blinks and teeth are the perfor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +20,11 @@ from livefake.faces.geometry import INNER_MOUTH, LEFT_EYE, OUTLINE, POINTS, RIGH
 from livefake.faces.kernel import lid_oval
 from livefake.faces.pose import head_turn
 from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch, Planes
+from livefake.resources import models_folder
 from livefake.swap.persona import Persona
 from livefake.swap.raster import Triangles, paint_pair, paint_plane, painting_order
 
-__all__ = ["MeshSwapper", "read_triangles", "view_share"]
+__all__ = ["MeshSwapper", "face_triangles", "read_triangles", "view_share"]
 
 _SMALLEST: Final = 32
 _FEATHER: Final = 0.055
@@ -52,6 +54,17 @@ def read_triangles(path: Path) -> Triangles:
     if triangles.dtype != np.uint16 or triangles.ndim != 2 or triangles.shape[1] != 3 or triangles.max() >= POINTS:
         raise BadPersona(f"The mesh {path} should be (T, 3) uint16, got {triangles.dtype} {triangles.shape}.")
     return np.ascontiguousarray(triangles)
+
+
+@cache
+def face_triangles() -> Triangles:
+    """The triangulation that livefake carries, read once.
+
+    Raises:
+        BadPersona: it is missing or damaged.
+        LivefakeError: the installation lacks its folder.
+    """
+    return read_triangles(models_folder() / "mesh" / "triangles.npy")
 
 
 class MeshSwapper:

@@ -146,7 +146,7 @@ def example(
     if glare is not None:
         # On a hand, too: what is bright must not be what tells a face from what is in front of it.
         live = cast_glare(live, sample.landmarks, glare)
-    guide = matched_guide(live, sample.warp, np.asarray(cover, np.uint8))
+    guide = matched_guide(live, sample.warp, np.asarray(cover, np.uint8), sample.points)
     return Example(
         net_planes(live, guide, keep, np.asarray(cover, np.uint8)),
         np.stack(cv2.split(truth)).astype(np.uint8),

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from livefake.compose.colour import Sample, measure_match
+from livefake.compose.light import Relief
 from livefake.faces.geometry import square_crop
 from livefake.faces.landmarks import SIDE, LandmarkNet, Landmarks, crop_for_points
 from livefake.frame import Box, Bytes, Face, Floats, Frame, Planes
 from livefake.swap.guide import lay_over
-from livefake.swap.mesh import MeshSwapper
+from livefake.swap.mesh import MeshSwapper, face_triangles
 from livefake.swap.persona import Kind, Persona, PersonaCard
 from livefake.swap.raster import Triangles, paint_pair, paint_plane
 
@@ -102,12 +103,13 @@ def warp_onto(swapper: MeshSwapper, size: int, points: Floats) -> tuple[Bytes, B
     return warp, cover
 
 
-def matched_guide(live: Bytes, warp: Bytes, cover: Bytes) -> Bytes:
+def matched_guide(live: Bytes, warp: Bytes, cover: Bytes, points: Floats) -> Bytes:
     """The warp in the performer's colours and light, over the live picture with its eyes and inner mouth.
 
     Args:
         live, warp: (S, S, 3) uint8 BGR.
         cover: (S, S) uint8, where the warp shows.
+        points: (468, 3) float32, mesh landmarks, pixels of the crop.
 
     Returns:
         (S, S, 3) uint8 BGR: the guide, and what the program shows without the network.
@@ -122,7 +124,8 @@ def matched_guide(live: Bytes, warp: Bytes, cover: Bytes) -> Bytes:
     # Samples, as the live program takes them.
     source, target = (Sample.of(planes.y, planes.u, planes.v) for planes in (front, behind))
     weight = np.asarray(cv2.resize(shown, source.y.shape, interpolation=cv2.INTER_LINEAR), np.uint8)
-    matched = measure_match(source, target, weight).apply(front)
+    relief = Relief.of(points, face_triangles(), box, len(weight))
+    matched = measure_match(source, target, weight, relief).apply(front, relief)
     guide = live.copy()
     guide[rows, columns] = lay_over(live[rows, columns], matched.bgr(), shown)
     return guide

@@ -109,7 +109,7 @@ class Lessons:
         if worn is None:
             worn = sample.live, np.zeros((side, side), np.uint8)
         warp, cover = worn
-        shown, mask = self._finished(sample, matched_guide(sample.live, warp, cover), cover)
+        shown, mask = self._finished(sample, matched_guide(sample.live, warp, cover, sample.points), cover)
         matrix, size = aligned(sample.points, self.size), (self.size, self.size)
         live, truth = (
             np.asarray(cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REPLICATE), np.uint8)

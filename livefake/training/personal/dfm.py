@@ -17,7 +17,7 @@ import torch
 from livefake.clock import Clock, seconds
 from livefake.errors import BadInput
 from livefake.resources import models_folder
-from livefake.swap.mesh import read_triangles
+from livefake.swap.mesh import face_triangles
 from livefake.training.batches import Pairs
 from livefake.training.footage.takes import Takes
 from livefake.training.losses import Shares, picture_loss
@@ -99,7 +99,7 @@ def make_dfm(
     hold_memory()
     torch.set_num_threads(order.threads)
     cv2.setNumThreads(1)
-    triangles = read_triangles(models_folder() / "mesh" / "triangles.npy")
+    triangles = face_triangles()
     lessons = Lessons(
         takes=() if order.takes is None else Takes(order.takes),
         pairs=None if order.pairs is None else Pairs(order.pairs, "train"),

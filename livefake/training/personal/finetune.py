@@ -18,7 +18,7 @@ import torch
 from livefake.clock import Clock, seconds
 from livefake.errors import BadInput, LivefakeError
 from livefake.resources import models_folder
-from livefake.swap.mesh import read_triangles
+from livefake.swap.mesh import face_triangles
 from livefake.training.batches import Example, Pairs, drawn_ahead
 from livefake.training.footage.takes import Takes
 from livefake.training.judge import judge
@@ -71,7 +71,7 @@ def finetune(job: Job, *, clock: Clock, tell: Callable[[Progress], None], embed:
     torch.set_num_threads(job.threads)
     cv2.setNumThreads(1)
     general = read_network(job.start)
-    takes, triangles = Takes(job.takes), read_triangles(models_folder() / "mesh" / "triangles.npy")
+    takes, triangles = Takes(job.takes), face_triangles()
     split = split_takes([(take.file, take.seconds) for take in takes], seed=job.seed)
     # All that can be missing at the end is looked for before the work.
     need_exporter()

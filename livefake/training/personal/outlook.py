@@ -17,7 +17,7 @@ from livefake.faces.geometry import eye_middles, square_crop, transform
 from livefake.faces.landmarks import crop_for_box
 from livefake.frame import Frame
 from livefake.resources import models_folder
-from livefake.swap.mesh import MeshSwapper, read_triangles
+from livefake.swap.mesh import MeshSwapper, face_triangles
 from livefake.swap.persona import Persona, list_personas, load_persona
 from livefake.training.footage.extract import Eyes
 from livefake.training.footage.sources import FASTEST, frames_in, list_footage, read_frames
@@ -110,7 +110,7 @@ def look_ahead(
 
 def _speeds(places: Sequence[Path], eyes: Eyes, clock: Clock) -> Speeds:
     """Seconds of one core, measured on the footage's first frames and on a persona that comes with livefake."""
-    triangles = read_triangles(models_folder() / "mesh" / "triangles.npy")
+    triangles = face_triangles()
     persona = load_persona(list_personas(models_folder() / "personas")[0])
     shot = _as_take(persona)
     swapper = MeshSwapper(persona, triangles)

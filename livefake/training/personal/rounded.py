@@ -14,7 +14,7 @@ from livefake.errors import LivefakeError
 from livefake.frame import Bytes, Floats
 from livefake.resources import models_folder
 from livefake.swap.guide import CHANNELS
-from livefake.swap.mesh import read_triangles
+from livefake.swap.mesh import face_triangles
 from livefake.training.footage.takes import Takes
 from livefake.training.nets import RefineNet
 from livefake.training.personal.practice import Practice, exam
@@ -48,7 +48,7 @@ def write_rounded(pack: Path, takes: Path, network: Path, *, seed: int = 0, side
         EngineError: int8 is not near enough to float; the network is to be run in float16.
         LivefakeError: a package is missing, or the file cannot be written.
     """
-    shots, triangles = Takes(takes), read_triangles(models_folder() / "mesh" / "triangles.npy")
+    shots, triangles = Takes(takes), face_triangles()
     split = split_takes([(shot.file, shot.seconds) for shot in shots], seed=seed)
     strangers = strangers_in(models_folder() / "personas", triangles, apart_from=pack)
     practice = Practice(shots, split.train, pack_swapper(pack, triangles), strangers, None, seed)

@@ -211,9 +211,9 @@ def crop_example(
     truth = respond(_in_light(person, scene), scene.camera)
     seen = person
     if stranger is not None and (other := warp_onto(stranger, size, points)) is not None:
-        seen = matched_guide(person, *other)
+        seen = matched_guide(person, *other, points)
     live = take(_in_light(seen, scene), _at_size(scene.camera, size), random)
-    guide = matched_guide(live, warp, cover)
+    guide = matched_guide(live, warp, cover, found)
     return Example(
         net_planes(live, guide, kept_alive(found, size), cover),
         np.stack(cv2.split(truth)).astype(np.uint8),
