@@ -7,13 +7,15 @@ of the skin (``livefake.compose.light``), then mean and spread of the levels, th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import cv2
 import numpy as np
 
-from livefake.clock import Nanos, seconds
+from livefake.clock import Nanos, nanos, seconds
 from livefake.compose.light import Light, Relief, find_light, light_plane
 from livefake.frame import Bytes, Floats, Frame, Levels, Patch, Planes
 from livefake.swap.mesh import face_triangles
@@ -29,9 +31,11 @@ _FEWEST: Final = 32
 """Fewer samples than that tell nothing."""
 _HAIR: Final = 39.0
 """A difference of more levels of luma is not light but something else: hair at the temple, a hand, glasses."""
+_AGAIN: Final[Nanos] = nanos(60)
+"""Light and colours of a face are measured no sooner than this after the last time: every second frame of 30."""
 _NOISE: Final = 0.87
 """Levels added to both spreads: keeps flat pictures from being stretched into noise."""
-_LUMA_GAINS: Final = (0.5, 1.5)
+_LUMA_GAINS: Final = (0.8, 1.2)
 _CHROMA_GAINS: Final = (0.3, 0.8)
 
 
@@ -112,25 +116,24 @@ class Match:
             (self.shade + np.float32(share) * (newer.shade - self.shade)).astype(np.float32),
         )
 
-    def tone(self, relief: Relief) -> Levels:
-        """What the light's mean and the colours together do to the persona's tone."""
-        gain = float(self.light.gain(relief)[relief.known > 0].mean()) if relief.known.any() else 1.0
+    def tone(self, gain: Floats) -> Levels:
+        """What the light's mean and the colours together do to the persona's tone; ``gain`` as for ``apply``."""
+        mean = float(gain.mean())
         (luma, *chroma), (level, *shifts) = self.colours.gains, self.colours.offsets
-        black = _BLACK * (1 - gain)
-        return Levels((gain * luma, chroma[0], chroma[1]), (black * luma + level, shifts[0], shifts[1]))
+        black = _BLACK * (1 - mean)
+        return Levels((mean * luma, chroma[0], chroma[1]), (black * luma + level, shifts[0], shifts[1]))
 
-    def apply(self, picture: Planes, relief: Relief, shading: float = SHADING) -> Planes:
+    def apply(self, picture: Planes, gain: Floats, shading: float = SHADING) -> Planes:
         """Move a whole patch.
 
         Args:
             picture: its planes.
-            relief: of the face in it.
+            gain: (S, S) float32, how many times brighter its light makes each place of it.
             shading: how much of the soft shadows that are left is taken over, 0..1.
         """
         matched = Planes.empty(picture.width, picture.height)
         (luma, *gains), (level, *offsets) = self.colours.gains, self.colours.offsets
         shade = cv2.resize(self.shade * np.float32(shading), (_SAMPLE, _SAMPLE), interpolation=cv2.INTER_CUBIC)
-        gain = self.light.gain(relief)
         change = np.stack([gain * luma, _BLACK * (1 - gain) * luma + level + shade[..., 0]], 2).astype(np.float32)
         size = (picture.width, picture.height)
         spread = np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_LINEAR), np.float32)
@@ -155,7 +158,7 @@ def measure_match(source: Sample, target: Sample, weight: Bytes, relief: Relief)
         weight: (S, S) uint8; pixels above 127 count, where the live face shows skin there.
         relief: of the same places.
     """
-    chroma = np.stack([target.u, target.v], 2).astype(np.float32)
+    chroma = np.stack([target.u, target.v], 2)
     light, skin = find_light(source.y, target.y, chroma, weight, relief)
     lit = np.empty_like(source.y)
     gain = light.gain(relief)
@@ -194,20 +197,26 @@ class MatchColour:
         return frame
 
     def _match(self, frame: Frame, patch: Patch) -> Patch:
-        picture = patch.picture
         relief = Relief.of(patch.face.points, self._triangles, patch.box, _SAMPLE)
-        source = Sample.of(picture.y, picture.u, picture.v)
-        found = measure_match(source, Sample.of(*frame.windows(patch.box)), _picked(patch.mask, _SAMPLE), relief)
-        match = self._settled(patch.face.track, frame.instant, found)
-        return replace(patch, picture=match.apply(picture, relief, self._shading), tone=match.tone(relief))
+        match = self._settled(patch.face.track, frame.instant, partial(_found, frame, patch, relief))
+        gain = match.light.gain(relief)
+        return replace(patch, picture=match.apply(patch.picture, gain, self._shading), tone=match.tone(gain))
 
-    def _settled(self, track: int, at: Nanos, found: Match) -> Match:
-        """Smoothed over time, because exposure flickers and skin does not."""
-        then, old = self._memory.get(track, (at, found))
-        share = 1 - math.exp(-seconds(at - then) / self._settle) if at > then else 1.0
-        match = old.towards(found, share)
+    def _settled(self, track: int, at: Nanos, find: Callable[[], Match]) -> Match:
+        """Smoothed over time, because exposure flickers and skin does not; so not every frame has to be asked."""
+        memory = self._memory.get(track)
+        if memory is not None and 0 <= at - memory[0] < _AGAIN:
+            return memory[1]
+        match = find()
+        if memory is not None and at > memory[0]:
+            match = memory[1].towards(match, 1 - math.exp(-seconds(at - memory[0]) / self._settle))
         self._memory[track] = (at, match)
         return match
+
+
+def _found(frame: Frame, patch: Patch, relief: Relief) -> Match:
+    source = Sample.of(patch.picture.y, patch.picture.u, patch.picture.v)
+    return measure_match(source, Sample.of(*frame.windows(patch.box)), _picked(patch.mask, _SAMPLE), relief)
 
 
 def _shade(source: Sample, colours: Levels, target: Sample, weight: Bytes) -> Floats:

@@ -24,8 +24,12 @@ _BLACK: Final = 16.0
 _LEAST: Final = 4.0
 """Luma above black below which nothing can be told of the light."""
 _GAINS: Final = (0.25, 3.0)
+_SHARE: Final = 0.7
+"""How much of the live light is cast, as an exponent of its gains. The rest would bring the picture hardly nearer to
+the truth and much nearer to the performer, whose shading is part of what a face is known by."""
 _RIDGE: Final = 0.003
 """Pulls all but the mean towards none, where a face shows few directions."""
+_LIFTED: Final = np.array([0, *8 * [1]], np.float64)
 _ROUNDS: Final = 4
 _STEP: Final = 3
 """One sample in three is enough for nine numbers."""
@@ -86,11 +90,17 @@ class Light:
         return Light(self.own + part * (newer.own - self.own), self.wanted + part * (newer.wanted - self.wanted))
 
     def gain(self, relief: Relief) -> Floats:
-        """How many times brighter each sample becomes: (S, S) float32; what the mesh does not reach stays."""
-        lit = np.maximum(relief.harmonics @ np.stack([self.own, self.wanted], 1), np.float32(_LEAST))
-        gain = np.clip(lit[:, 1] / lit[:, 0], *_GAINS).reshape(relief.known.shape)
+        """How many times brighter each sample becomes: (S, S) float32; the mean beyond the mesh."""
         here = relief.known > 0
-        return np.asarray(np.where(here, gain, gain[here].mean() if here.any() else 1), np.float32)
+        gain = np.ones(here.shape, np.float32)
+        if here.any():
+            lit = np.maximum(relief.harmonics[here.reshape(-1)] @ np.stack([self.own, self.wanted], 1), _LEAST)
+            found = np.clip(lit[:, 1] / lit[:, 0], *_GAINS)
+            mean = found.mean()
+            gain[:] = mean
+            # The mean is tone, not light, and stays whole.
+            gain[here] = mean * (found / mean) ** np.float32(_SHARE)
+        return gain
 
 
 def no_light() -> Light:
@@ -100,7 +110,7 @@ def no_light() -> Light:
     return Light(even, even)
 
 
-def find_light(source: Bytes, target: Bytes, chroma: Floats, weight: Bytes, relief: Relief) -> tuple[Light, Bytes]:
+def find_light(source: Bytes, target: Bytes, chroma: Bytes, weight: Bytes, relief: Relief) -> tuple[Light, Bytes]:
     """Find the light of two pictures of one pose, and what in the live one is skin.
 
     Least squares, again with less weight for what is far off (Cauchy weights; Holland and Welsch, "Robust Regression
@@ -109,63 +119,57 @@ def find_light(source: Bytes, target: Bytes, chroma: Floats, weight: Bytes, reli
 
     Args:
         source, target: (S, S) uint8, luma of the picture's and of the live face.
-        chroma: (S, S, 2) float32, U and V of the live face.
-        weight: (S, S) uint8, 255 where both show skin for all that is known.
+        chroma: (S, S, 2) uint8, U and V of the live face.
+        weight: (S, S) uint8, above 127 where both show skin for all that is known.
         relief: of the same samples.
 
     Returns:
         The light, and (S, S) uint8, 255 where the live face shows skin, at most where ``weight`` has more than 127.
     """
-    counted = np.where((weight > 127) & (relief.known > 0), np.float32(1), np.float32(0)).reshape(-1)
-    if counted.sum() < _FEWEST:
+    places = np.flatnonzero((weight > 127) & (relief.known > 0))
+    if len(places) < _FEWEST:
         return no_light(), np.zeros_like(weight)
-    levels = np.stack([source.reshape(-1) - np.float32(_BLACK), target.reshape(-1) - np.float32(_BLACK)], 1)
-    colours = chroma.reshape(-1, 2)
-    few = np.flatnonzero(counted)[::_STEP]
-    harmonics, values = relief.harmonics[few], np.hstack([levels[few], colours[few]])
-    trust = np.ones(len(few), np.float32)
-    limits = (np.float32(1), np.float32(1))
+    harmonics = relief.harmonics[places]
+    levels = np.stack([plane.reshape(-1)[places] for plane in (source, target)], 1) - np.float32(_BLACK)
+    tints = chroma.reshape(-1, 2)[places].astype(np.float32)
+    tint = np.abs(tints - np.median(tints[::_STEP], axis=0).astype(np.float32)).sum(1)
+    trust = _trust(tint, np.float32(_SPREADS) * np.median(tint[::_STEP]) + 1)
+    few, some, plain = harmonics[::_STEP], levels[::_STEP], trust[::_STEP]
+    weights, limit = plain, np.float32(1)
     for turn in range(_ROUNDS):
-        found = _solved(harmonics, values, trust)
+        found = _solved(few, some, weights)
         if turn + 1 < _ROUNDS:
-            off, tinted = _distances(harmonics, values, found)
-            limits = np.float32(_SPREADS) * np.median(off) + 2, np.float32(_SPREADS) * np.median(tinted) + 1
-            trust = _trust(off, tinted, limits)
-    everywhere = _distances(relief.harmonics, np.hstack([levels, colours]), found)
-    skin = counted * _trust(*everywhere, limits) > _COUNTS
-    light = Light(found[:, 0].astype(np.float32), found[:, 1].astype(np.float32))
-    return light, np.asarray(skin.reshape(weight.shape) * np.uint8(255), np.uint8)
+            off = np.abs(some[:, 1] - few @ found[:, 1])
+            limit = np.float32(_SPREADS) * np.median(off) + 2
+            weights = plain * _trust(off, limit)
+    trust *= _trust(np.abs(levels[:, 1] - harmonics @ found[:, 1]), limit)
+    skin = np.zeros(weight.size, np.uint8)
+    skin[places[trust > _COUNTS]] = 255
+    return Light(found[:, 0].copy(), found[:, 1].copy()), skin.reshape(weight.shape)
 
 
 def _solved(harmonics: Floats, values: Floats, trust: Floats) -> Floats:
     weighted = harmonics * trust[:, None]
     matrix = (weighted.T @ harmonics).astype(np.float64)
-    matrix[np.arange(1, 9), np.arange(1, 9)] += _RIDGE * float(trust.sum())
     # Without the smallest of lifts a face of one direction would have no answer.
-    matrix[np.arange(9), np.arange(9)] += 1e-6
+    matrix.flat[::10] += _RIDGE * float(trust.sum()) * _LIFTED + 1e-6
     return np.asarray(np.linalg.solve(matrix, weighted.T @ values), np.float32)
 
 
-def _distances(harmonics: Floats, values: Floats, found: Floats) -> tuple[Floats, Floats]:
-    """How far the live skin is from what its light makes of it: in luma, and in U and V together."""
-    away = np.abs(values[:, 1:] - harmonics @ found[:, 1:])
-    return away[:, 0], away[:, 1] + away[:, 2]
-
-
-def _trust(off: Floats, tinted: Floats, limits: tuple[np.float32, np.float32]) -> Floats:
-    return np.asarray(1 / ((1 + (off / limits[0]) ** 2) * (1 + (tinted / limits[1]) ** 2)), np.float32)
+def _trust(away: Floats, limit: np.float32) -> Floats:
+    return np.asarray(1 / (1 + (away / limit) ** 2), np.float32)
 
 
 @numba.njit("void(uint16[:, ::1], float32[:, ::1], float32[:, ::1])", cache=True, nogil=True, fastmath=True)
 def _normals(triangles: Triangles, points: Floats, normals: Floats) -> None:
-    """Unit normals towards the viewer, (P, 3): each the mean of its triangles, weighted by their areas."""
+    """Unit normals, (P, 3), right, down and towards the viewer: each the mean of its triangles, weighted by their areas."""
     normals[:] = np.float32(0)
     for row in range(triangles.shape[0]):
         a, b, c = triangles[row, 0], triangles[row, 1], triangles[row, 2]
         bx, by, bz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
         cx, cy, cz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
-        # Corners run clockwise on the screen, and z grows away from it: this product points at the viewer.
-        x, y, z = bz * cy - by * cz, bx * cz - bz * cx, by * cx - bx * cy
+        # Corners run clockwise on the screen, and z of a point grows away from the viewer, z of a normal towards them.
+        x, y, z = bz * cy - by * cz, bx * cz - bz * cx, bx * cy - by * cx
         for corner in (a, b, c):
             normals[corner, 0] += x
             normals[corner, 1] += y

@@ -125,7 +125,8 @@ def matched_guide(live: Bytes, warp: Bytes, cover: Bytes, points: Floats) -> Byt
     source, target = (Sample.of(planes.y, planes.u, planes.v) for planes in (front, behind))
     weight = np.asarray(cv2.resize(shown, source.y.shape, interpolation=cv2.INTER_LINEAR), np.uint8)
     relief = Relief.of(points, face_triangles(), box, len(weight))
-    matched = measure_match(source, target, weight, relief).apply(front, relief)
+    match = measure_match(source, target, weight, relief)
+    matched = match.apply(front, match.light.gain(relief))
     guide = live.copy()
     guide[rows, columns] = lay_over(live[rows, columns], matched.bgr(), shown)
     return guide
