@@ -162,7 +162,7 @@ def _trust(away: Floats, limit: np.float32) -> Floats:
 
 @numba.njit("void(uint16[:, ::1], float32[:, ::1], float32[:, ::1])", cache=True, nogil=True, fastmath=True)
 def _normals(triangles: Triangles, points: Floats, normals: Floats) -> None:
-    """Unit normals, (P, 3), right, down and towards the viewer: each the mean of its triangles, weighted by their areas."""
+    """Unit normals, (P, 3), right, down and towards the viewer: means of their triangles, weighted by area."""
     normals[:] = np.float32(0)
     for row in range(triangles.shape[0]):
         a, b, c = triangles[row, 0], triangles[row, 1], triangles[row, 2]
