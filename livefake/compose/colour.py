@@ -31,8 +31,8 @@ _FEWEST: Final = 32
 """Fewer samples than that tell nothing."""
 _HAIR: Final = 39.0
 """A difference of more levels of luma is not light but something else: hair at the temple, a hand, glasses."""
-_AGAIN: Final[Nanos] = nanos(60)
-"""Light and colours of a face are measured no sooner than this after the last time: every second frame of 30."""
+_AGAIN: Final[Nanos] = nanos(90)
+"""Light and colours of a face are measured no sooner than this after the last time: every third frame of 30."""
 _NOISE: Final = 0.87
 """Levels added to both spreads: keeps flat pictures from being stretched into noise."""
 _LUMA_GAINS: Final = (0.8, 1.2)
@@ -168,6 +168,16 @@ def measure_match(source: Sample, target: Sample, weight: Bytes, relief: Relief)
     return Match(light, colours, _shade(relit, colours, target, skin))
 
 
+@dataclass(slots=True)
+class _Memory:
+    """Of one face: when it was measured and what was found, and up to when that was followed and to where."""
+
+    measured: Nanos
+    found: Match
+    at: Nanos
+    shown: Match
+
+
 class MatchColour:
     """Moves each patch into the colours of the face that it replaces.
 
@@ -183,7 +193,7 @@ class MatchColour:
         self._triangles = face_triangles()
         self._settle = seconds(settle)
         self._shading = shading
-        self._memory: dict[int, tuple[Nanos, Match]] = {}
+        self._memory: dict[int, _Memory] = {}
 
     def forget(self) -> None:
         """Start afresh: another persona is worn from the next frame on."""
@@ -203,15 +213,17 @@ class MatchColour:
         return replace(patch, picture=match.apply(patch.picture, gain, self._shading), tone=match.tone(gain))
 
     def _settled(self, track: int, at: Nanos, find: Callable[[], Match]) -> Match:
-        """Smoothed over time, because exposure flickers and skin does not; so not every frame has to be asked."""
+        """Followed smoothly, because exposure flickers and skin does not; so not every frame has to be measured."""
         memory = self._memory.get(track)
-        if memory is not None and 0 <= at - memory[0] < _AGAIN:
-            return memory[1]
-        match = find()
-        if memory is not None and at > memory[0]:
-            match = memory[1].towards(match, 1 - math.exp(-seconds(at - memory[0]) / self._settle))
-        self._memory[track] = (at, match)
-        return match
+        if memory is None or at < memory.at:
+            found = find()
+            memory = self._memory[track] = _Memory(at, found, at, found)
+        if at - memory.measured >= _AGAIN:
+            memory.measured, memory.found = at, find()
+        if at > memory.at:
+            share = 1 - math.exp(-seconds(at - memory.at) / self._settle)
+            memory.at, memory.shown = at, memory.shown.towards(memory.found, share)
+        return memory.shown
 
 
 def _found(frame: Frame, patch: Patch, relief: Relief) -> Match:

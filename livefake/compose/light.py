@@ -33,7 +33,7 @@ _LIFTED: Final = np.array([0, *8 * [1]], np.float64)
 _ROUNDS: Final = 4
 _STEP: Final = 3
 """One sample in three is enough for nine numbers."""
-_SPREADS: Final = 1.5
+_SPREADS: Final = np.float32(1.5)
 """What is further off than so many usual deviations counts little: hair, a hand, glasses, brows."""
 _COUNTS: Final = 0.4
 """Weight from which on a sample is skin."""
@@ -132,15 +132,15 @@ def find_light(source: Bytes, target: Bytes, chroma: Bytes, weight: Bytes, relie
     harmonics = relief.harmonics[places]
     levels = np.stack([plane.reshape(-1)[places] for plane in (source, target)], 1) - np.float32(_BLACK)
     tints = chroma.reshape(-1, 2)[places].astype(np.float32)
-    tint = np.abs(tints - np.median(tints[::_STEP], axis=0).astype(np.float32)).sum(1)
-    trust = _trust(tint, np.float32(_SPREADS) * np.median(tint[::_STEP]) + 1)
+    tint = np.abs(tints - np.array([_middle(tints[::_STEP, 0]), _middle(tints[::_STEP, 1])])).sum(1)
+    trust = _trust(tint, _SPREADS * _middle(tint[::_STEP]) + 1)
     few, some, plain = harmonics[::_STEP], levels[::_STEP], trust[::_STEP]
     weights, limit = plain, np.float32(1)
     for turn in range(_ROUNDS):
         found = _solved(few, some, weights)
         if turn + 1 < _ROUNDS:
             off = np.abs(some[:, 1] - few @ found[:, 1])
-            limit = np.float32(_SPREADS) * np.median(off) + 2
+            limit = _SPREADS * _middle(off) + 2
             weights = plain * _trust(off, limit)
     trust *= _trust(np.abs(levels[:, 1] - harmonics @ found[:, 1]), limit)
     skin = np.zeros(weight.size, np.uint8)
@@ -154,6 +154,11 @@ def _solved(harmonics: Floats, values: Floats, trust: Floats) -> Floats:
     # Without the smallest of lifts a face of one direction would have no answer.
     matrix.flat[::10] += _RIDGE * float(trust.sum()) * _LIFTED + 1e-6
     return np.asarray(np.linalg.solve(matrix, weighted.T @ values), np.float32)
+
+
+def _middle(values: Floats) -> np.float32:
+    """The median, or the upper of two: a tenth of the time that numpy's takes on a few hundred values."""
+    return np.float32(np.partition(values, len(values) // 2)[len(values) // 2])
 
 
 def _trust(away: Floats, limit: np.float32) -> Floats:
