@@ -162,6 +162,6 @@ def test_the_truth_itself_would_have_no_error() -> None:
     truth = np.random.default_rng(0).integers(0, 256, (2, 3, SIDE, SIDE), np.uint8)
     planes = np.concatenate([truth, np.zeros((2, 11, SIDE, SIDE), np.uint8)], 1)
     visible = np.full((2, 1, SIDE, SIDE), 255, np.uint8)
-    found = score(None, Exam(Example(planes, truth, visible, np.zeros(2, np.int64)), []), torch.device("cpu"))
+    found = score(None, Exam(Example(planes, truth, visible, visible, np.zeros(2, np.int64)), []), torch.device("cpu"))
     assert found.error == pytest.approx(0, abs=1e-3)
     assert found.ssim == pytest.approx(1, abs=1e-4)

@@ -45,6 +45,17 @@ def test_what_hides_the_face_does_not_count() -> None:
     assert (visible[10:] == 255).all()
 
 
+def test_the_mask_has_a_firm_edge_where_the_region_fades() -> None:
+    sample = a_sample()
+    sample.region[:] = np.linspace(0, 255, SIDE).astype(np.uint8)[None]
+    sample.hidden[:] = 0
+    sample.hidden[:10] = 255
+    one = example(sample)
+    assert not one.mask[0, :10].any()
+    assert (one.mask[0, 10:, SIDE // 4 :] == 255).all()
+    assert one.visible[0, 20, SIDE // 2] < 140
+
+
 def test_with_a_hint_the_live_picture_shows_where_the_face_is_hidden() -> None:
     sample = a_sample()
     sample.cover[:] = 255

@@ -89,7 +89,7 @@ def test_folds_are_found_from_the_truth() -> None:
     guide = planes[:, :3].astype(np.float32)
     truth = np.clip(guide - 0.15 * (guide - 128), 0, 255).astype(np.uint8)
     visible = np.full((24, 1, 64, 64), 255, np.uint8)
-    fit_folds(net, Example(planes, truth, visible, np.zeros(24, np.int64)))
+    fit_folds(net, Example(planes, truth, visible, visible, np.zeros(24, np.int64)))
     wanted, given = (torch.from_numpy(levels[:2]).float() / 255 for levels in (truth, planes))
     with torch.no_grad():
         made = net(given)[:, :3]
@@ -105,8 +105,9 @@ def test_the_mask_is_taught_alone() -> None:
     planes = np.full((16, 14, 64, 64), 100, np.uint8)
     planes[:, 10] = 255
     planes[:, 11:] += 120 * bright
-    batch = Example(planes, np.zeros((16, 3, 64, 64), np.uint8), 255 * (1 - bright), np.zeros(16, np.int64))
-    given, wanted = (torch.from_numpy(levels).float() / 255 for levels in (planes, batch.visible))
+    seen = 255 * (1 - bright)
+    batch = Example(planes, np.zeros((16, 3, 64, 64), np.uint8), seen, seen, np.zeros(16, np.int64))
+    given, wanted = (torch.from_numpy(levels).float() / 255 for levels in (planes, batch.mask))
     with torch.no_grad():
         before = net(given)
         fit_mask(net, batch, steps=60)

@@ -21,13 +21,15 @@ from livefake.training.guide import matched_guide
 from livefake.training.samples import Sample, Shard
 from livefake.training.tone import measure_tone, move_tone
 
-__all__ = ["LIVE", "Example", "Pairs", "draw_batch", "drawn_ahead", "example", "resized", "stack"]
+__all__ = ["LIVE", "Example", "Pairs", "draw_batch", "drawn_ahead", "example", "opened", "resized", "stack"]
 
 LIVE: Final = slice(11, 14)
 """The planes of the input that hold the live picture."""
 _HINT: Final = 0.2
 """Share of training samples in which the network is told what hides the face. In the others it must see that itself,
 as it must where no detector of such things runs."""
+_OPENED: Final = 5
+"""By how much a soft region is multiplied until it has a firm edge."""
 _BEARD: Final = 0.15
 """Share of training samples whose performer has a beard."""
 _GLARE: Final = 0.3
@@ -42,12 +44,16 @@ class Example:
         planes: (..., 14, S, S) uint8, input; see ``net_planes``. Its first three planes are the guide.
         truth: (..., 3, S, S) uint8, the persona in the performer's tone, BGR.
         visible: (..., 1, S, S) uint8, where the answer counts.
+        mask: (..., 1, S, S) uint8, the mask that is right: 255 where nothing is in front of the face. It ends where the
+            face does, not where the region fades: that is for the warp's own soft edge, and a network that is asked
+            for half a mask gives a ragged whole one.
         persona: (...,) int64, number of the persona.
     """
 
     planes: Bytes
     truth: Bytes
     visible: Bytes
+    mask: Bytes
     persona: NDArray[np.int64]
 
     @property
@@ -151,8 +157,14 @@ def example(
         net_planes(live, guide, keep, np.asarray(cover, np.uint8)),
         np.stack(cv2.split(truth)).astype(np.uint8),
         visible[None],
+        np.asarray(cv2.multiply(opened(sample.region), shown, scale=1 / 255), np.uint8)[None],
         np.array(sample.facts.persona, np.int64),
     )
+
+
+def opened(region: Bytes) -> Bytes:
+    """A soft region without its fading: (S, S) uint8, 255 from a fifth of the way in."""
+    return np.asarray(cv2.multiply(region, np.full_like(region, _OPENED)), np.uint8)
 
 
 def draw_batch(pairs: Pairs, size: int, random: np.random.Generator, *, side: int | None = None) -> Example:
@@ -210,10 +222,12 @@ def drawn_ahead(draw: Callable[[int], Example], step: int) -> Generator[Example]
 def stack(examples: list[Example], mirrored: NDArray[np.bool_] | None = None) -> Example:
     """Several examples as one batch, some of them mirrored."""
     side = examples[0].truth.shape[-1]
-    planes, truth, visible = (np.empty((len(examples), count, side, side), np.uint8) for count in (CHANNELS, 3, 1))
-    batch = Example(planes, truth, visible, np.array([one.persona for one in examples], np.int64))
+    planes, truth, visible, mask = (
+        np.empty((len(examples), count, side, side), np.uint8) for count in (CHANNELS, 3, 1, 1)
+    )
+    batch = Example(planes, truth, visible, mask, np.array([one.persona for one in examples], np.int64))
     for row, one in enumerate(examples):
         step = -1 if mirrored is not None and mirrored[row] else 1
-        for place, part in ((batch.planes, one.planes), (batch.truth, one.truth), (batch.visible, one.visible)):
-            place[row] = part[..., ::step]
+        for name in ("planes", "truth", "visible", "mask"):
+            getattr(batch, name)[row] = getattr(one, name)[..., ::step]
     return batch

@@ -58,8 +58,9 @@ def judge(net: nn.Module, pairs: Pairs, device: torch.device, *, most: int = 192
     for start in range(0, min(most, len(pairs)), _AT_ONCE):
         samples = [pairs[index] for index in range(start, min(start + _AT_ONCE, most, len(pairs)))]
         batch = stack([example(sample) for sample in samples])
-        planes, truth, visible = (
-            torch.from_numpy(part).to(device).float() / 255 for part in (batch.planes, batch.truth, batch.visible)
+        planes, truth, visible, mask = (
+            torch.from_numpy(part).to(device).float() / 255
+            for part in (batch.planes, batch.truth, batch.visible, batch.mask)
         )
         made = net(planes).float()
         guides, pictures = planes[:, :3], made[:, :3]
@@ -70,7 +71,7 @@ def judge(net: nn.Module, pairs: Pairs, device: torch.device, *, most: int = 192
             rows.append(row | {f"net_{name}": values[place] for name, values in refined.items()})
             if sample.facts.follows and place:
                 flickers.append([_flicker(planes_, truth, visible, place) for planes_ in (guides, pictures)])
-        masks += (made[:, 3:] - visible).abs().mean((1, 2, 3)).tolist()
+        masks += (made[:, 3:] - mask).abs().mean((1, 2, 3)).tolist()
     result = {}
     for low, high in (*BUCKETS, (0, 90)):
         inside = [row for yaw, row in zip(yaws, rows, strict=True) if low <= yaw < high]

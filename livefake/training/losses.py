@@ -149,28 +149,29 @@ def deceit(critic: torch.nn.Module, made: Tensor) -> Tensor:
 
 
 def picture_loss(
-    made: Tensor, truth: Tensor, visible: Tensor, keep: Tensor, cover: Tensor, *, shares: Shares
+    made: Tensor, truth: Tensor, visible: Tensor, mask: Tensor, *, keep: Tensor, cover: Tensor, shares: Shares
 ) -> dict[str, Tensor]:
     """The losses that need one picture, each already multiplied by its share.
 
     Args:
         made: (N, 4, S, S), what the network returns.
         truth: (N, 3, S, S).
-        visible: (N, 1, S, S), the swap region without what is in front of it: the mask that is right.
+        visible: (N, 1, S, S), the swap region without what is in front of it.
+        mask: (N, 1, S, S), the mask that is right; see ``Example``.
         keep: (N, 1, S, S), eyes and mouth.
         cover: (N, 1, S, S), where the network is told that the guide shows.
         shares: how much each counts.
     """
-    picture, mask = made[:, :3], made[:, 3:]
+    picture, opened = made[:, :3], made[:, 3:]
     # A little everywhere: beyond the mask's edge the picture goes on, so a soft edge never shows a colour fringe.
     weight = visible * (1 + shares.features * keep) + 0.02
     # A frame of glasses is a few pixels of the mask, and all that keeps them in front of the face.
-    covered = 1 + shares.occluders * cover * (1 - visible)
+    covered = 1 + shares.occluders * cover * (1 - mask)
     return {
         "absolute": shares.absolute * absolute(picture, truth, weight),
         "gradients": shares.gradients * gradients(picture, truth, weight),
         "structure": shares.structure * (1 - ssim(picture, truth, visible, stride=_STRIDE).mean()),
         "coarse": shares.coarse * multi_scale(picture, truth, weight),
         "energy": shares.energy * detail_energy(picture, truth, visible),
-        "mask": shares.mask * ((mask - visible).abs() * covered).mean(),
+        "mask": shares.mask * ((opened - mask).abs() * covered).mean(),
     }

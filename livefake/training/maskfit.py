@@ -48,11 +48,11 @@ def _learn(net: RefineNet, batch: Example, rising: Tensor, steps: int, seed: int
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = _PEAK * (0.02 + 0.98 * (1 + math.cos(math.pi * step / steps)) / 2)
         chosen = random.choice(len(rising), min(_AT_ONCE, len(rising)), replace=False)
-        planes, visible = (torch.from_numpy(part[chosen]).float() / 255 for part in (batch.planes, batch.visible))
+        planes, mask = (torch.from_numpy(part[chosen]).float() / 255 for part in (batch.planes, batch.mask))
         raw = net.covered(rising[torch.from_numpy(chosen)].float(), planes)
-        weight = 1 + _OCCLUDERS * planes[:, 10:11] * (1 - visible)
-        away = (torch.sigmoid(raw) - visible).abs() + _SURE * functional.binary_cross_entropy_with_logits(
-            raw, visible, reduction="none"
+        weight = 1 + _OCCLUDERS * planes[:, 10:11] * (1 - mask)
+        away = (torch.sigmoid(raw) - mask).abs() + _SURE * functional.binary_cross_entropy_with_logits(
+            raw, mask, reduction="none"
         )
         optimiser.zero_grad(set_to_none=True)
         (away * weight).mean().backward()

@@ -104,7 +104,7 @@ class Trainer:
         Raises:
             FloatingPointError: the loss is not finite.
         """
-        planes, truth, visible = (self._tensor(part) for part in (batch.planes, batch.truth, batch.visible))
+        planes, truth, visible, mask = map(self._tensor, (batch.planes, batch.truth, batch.visible, batch.mask))
         keep, cover = planes[:, 9:10], planes[:, 10:11]
         rate = learning_rate(self.clock.step, progress, self._peak)
         for optimiser, share in ((self._optimiser, 1.0), (self._critic_optimiser, 0.25), (self._namer_optimiser, 1.0)):
@@ -114,7 +114,7 @@ class Trainer:
             made = self.net(planes.contiguous(memory_format=torch.channels_last))
         # Losses in full precision and plane by plane, which is faster for them.
         made = made.float().contiguous()
-        losses = picture_loss(made, truth, visible, keep, cover, shares=self._shares)
+        losses = picture_loss(made, truth, visible, mask, keep=keep, cover=cover, shares=self._shares)
         half = len(planes) // 2
         now, later = slice(0, half, 2), slice(1, half, 2)
         losses["steady"] = self._shares.steady * steadiness(

@@ -163,7 +163,7 @@ class _Pupil:
             for part in (lesson.live, lesson.truth, lesson.mask)
         )
         made = self.net(live)
-        losses = picture_loss(made, truth, mask, torch.zeros_like(mask), mask, shares=Shares())
+        losses = picture_loss(made, truth, mask, mask, keep=torch.zeros_like(mask), cover=mask, shares=Shares())
         loss = torch.stack(list(losses.values())).sum()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -32,7 +32,7 @@ from livefake.swap.persona import (
     view_files,
 )
 from livefake.swap.raster import Triangles
-from livefake.training.batches import Example
+from livefake.training.batches import Example, opened
 from livefake.training.camera import Camera, respond, sample_camera, take
 from livefake.training.footage.takes import Take
 from livefake.training.guide import matched_guide, warp_onto
@@ -218,6 +218,7 @@ def crop_example(
         net_planes(live, guide, kept_alive(found, size), cover),
         np.stack(cv2.split(truth)).astype(np.uint8),
         solid[None],
+        opened(solid)[None],
         np.array(0, np.int64),
     )
 
