@@ -23,6 +23,9 @@ _FULL: Final = 0.95
 """Share of the time between two frames that their work may take; above it, frames pile up."""
 _ROOM: Final = 0.85
 """Share that a better step may be expected to take: less than ``_FULL``, so that nothing goes to and fro."""
+_QUICK: Final = 0.6
+"""The same for a step with the network: what it adds to the delay should be worth it, and a smaller crop is hardly seen
+while half of a core is left for whoever else works on this machine, most often the performer's own browser."""
 _DOUBLE: Final = 0.65
 """The same where twice as many frames would be worked on: they take longer when there is more to do beside them."""
 _OVERRUNS: Final = 3
@@ -223,7 +226,7 @@ class Ladder:
         if interval < _FAST and self._expected(0) > _ROOM * interval:
             self._stride = 2
         for place in range(self._place):
-            if self._expected(place) <= _ROOM * self._time(place, interval):
+            if self._expected(place) <= self._room(place) * self._time(place, interval):
                 self._tried = True
                 return self._move(place, now)
         return self._stride > 1 and self._move(self._place, now)
@@ -254,7 +257,7 @@ class Ladder:
             self._stride = 2
             return self._move(self._place, now)
         lower = [place for place in range(self._place + 1, len(self._steps)) if not self._void(place)]
-        fitting = (place for place in lower if self._expected(place) <= _ROOM * self._time(place, interval))
+        fitting = (place for place in lower if self._expected(place) <= self._room(place) * self._time(place, interval))
         return self._move(next(fitting, lower[-1]), now)
 
     def _climb(self, interval: Nanos, now: Nanos) -> bool:
@@ -265,7 +268,7 @@ class Ladder:
         needs = fmean(took for took, _ in self._took) if above < 0 else self._expected(above)
         there = interval if above < 0 else self._time(above, interval)
         double = above < 0 or self._steps[above].every < self.step.every
-        if needs > (_DOUBLE if double else _ROOM) * there:
+        if needs > (_DOUBLE if double else self._room(above)) * there:
             self._roomy = None
             return False
         if self._roomy is None:
@@ -310,6 +313,10 @@ class Ladder:
         if now.side:
             return rest + max(0.0, network + slow * (self._networks[other.side] - self._networks[now.side]))
         return whole * (1 + _AROUND) + slow * self._networks[other.side]
+
+    def _room(self, place: int) -> float:
+        """Share of the time between two frames that a step may be expected to take."""
+        return _QUICK if self._steps[place].side else _ROOM
 
     def _time(self, place: int, interval: Nanos) -> float:
         """What there is for one frame at a step."""
