@@ -159,7 +159,7 @@ def _ways(one: Example, sample: Sample, finisher: Finisher, swapper: Swapper, li
         solid[patch.box.top : patch.box.bottom, patch.box.left : patch.box.right] = patch.solid
     made = finisher(one.planes)
     face = np.ascontiguousarray(np.clip(made[:3] * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0))
-    mask = np.minimum(solid, np.clip(without_specks(made[3]) * 510, 0, 255).astype(np.uint8))
+    mask = np.minimum(solid, np.clip(without_specks(made[3], solid) * 510, 0, 255).astype(np.uint8))
     return {
         "mesh": _Shown(guide, guide, np.ascontiguousarray(one.planes[10])),
         "network": _Shown(face, lay_over(live, face, mask), mask),

@@ -21,33 +21,40 @@ def split_change(made: Floats, guide: Bytes, luma: Floats, blueness: Floats, red
 
     Args:
         made: (3, S, S) float32, 0..1: blue, green and red, as the network gives them.
-        guide: (S, S, 3) uint8 BGR, what it started from.
+        guide: (3, S, S) uint8, what it started from.
         luma: (S, S) float32, written: levels of Y to add.
         blueness, redness: (S / 2, S / 2) float32, written: levels of U and V to add, each the mean of its four pixels.
     """
-    for row in range(blueness.shape[0]):
-        for column in range(blueness.shape[1]):
-            blues, reds, lumas = np.float32(0), np.float32(0), np.float32(0)
-            for y in range(2 * row, 2 * row + 2):
-                for x in range(2 * column, 2 * column + 2):
-                    blue = made[0, y, x] * np.float32(255) - np.float32(guide[y, x, 0])
-                    green = made[1, y, x] * np.float32(255) - np.float32(guide[y, x, 1])
-                    red = made[2, y, x] * np.float32(255) - np.float32(guide[y, x, 2])
-                    # Full-range luma first; studio range is a share of it.
-                    level = np.float32(0.114) * blue + np.float32(0.587) * green + np.float32(0.299) * red
-                    luma[y, x] = level * np.float32(219 / 255)
-                    blues, reds, lumas = blues + blue, reds + red, lumas + level
-            blueness[row, column] = (blues - lumas) * np.float32(0.25 * 112 / 255 / 0.886)
-            redness[row, column] = (reds - lumas) * np.float32(0.25 * 112 / 255 / 0.701)
+    size = luma.shape[1]
+    blues, reds = np.empty((2, size), np.float32), np.empty((2, size), np.float32)
+    for half in range(blueness.shape[0]):
+        # One simple loop a row: the compiler fills vector registers only then.
+        for which in range(2):
+            row = 2 * half + which
+            blue_made, green_made, red_made = made[0, row], made[1, row], made[2, row]
+            blue_from, green_from, red_from = guide[0, row], guide[1, row], guide[2, row]
+            levels, to_blue, to_red = luma[row], blues[which], reds[which]
+            for x in range(size):
+                blue = blue_made[x] * np.float32(255) - np.float32(blue_from[x])
+                green = green_made[x] * np.float32(255) - np.float32(green_from[x])
+                red = red_made[x] * np.float32(255) - np.float32(red_from[x])
+                # Full-range luma first; studio range is a share of it.
+                level = np.float32(0.114) * blue + np.float32(0.587) * green + np.float32(0.299) * red
+                levels[x] = level * np.float32(219 / 255)
+                to_blue[x] = (blue - level) * np.float32(0.25 * 112 / 255 / 0.886)
+                to_red[x] = (red - level) * np.float32(0.25 * 112 / 255 / 0.701)
+        for x in range(size // 2):
+            blueness[half, x] = blues[0, 2 * x] + blues[0, 2 * x + 1] + blues[1, 2 * x] + blues[1, 2 * x + 1]
+            redness[half, x] = reds[0, 2 * x] + reds[0, 2 * x + 1] + reds[1, 2 * x] + reds[1, 2 * x + 1]
 
 
-@numba.njit("void(uint8[:, ::1], float32[:, ::1], float32, uint8[:, ::1])", cache=True, nogil=True, fastmath=True)
-def open_mask(solid: Bytes, shown: Floats, strength: float, mask: Bytes) -> None:
+@numba.njit("void(uint8[:, ::1], uint8[:, ::1], float32, uint8[:, ::1])", cache=True, nogil=True, fastmath=True)
+def open_mask(solid: Bytes, shown: Bytes, strength: float, mask: Bytes) -> None:
     """The mask of a finished patch: as far as it may reach, less what is in front of the face.
 
     Args:
         solid: (H, W) uint8, see ``Patch``.
-        shown: (H, W) float32, the network's mask, 0 where something is in front to 1 where the persona shows.
+        shown: (H, W) uint8, 0 where something is in front for certain to 255 where the persona shows.
         strength: 0..1, how much of the network's work is taken.
         mask: (H, W) uint8, written.
     """
@@ -56,8 +63,7 @@ def open_mask(solid: Bytes, shown: Floats, strength: float, mask: Bytes) -> None
         reaches, seen, out = solid[y], shown[y], mask[y]
         for x in range(solid.shape[1]):
             reach = np.float32(reaches[x])
-            # Where the network is in doubt the persona shows: better a hand painted over than a face laid bare.
-            wanted = min(max(np.float32(510) * seen[x], np.float32(0)), reach)
+            wanted = min(np.float32(seen[x]), reach)
             out[x] = np.uint8(reach + share * (wanted - reach) + np.float32(0.5))
 
 

@@ -34,7 +34,7 @@ _FADE: Final[Nanos] = 300_000_000
 """From mesh warp to network and back, nanoseconds: nobody sees the moment."""
 
 
-def without_specks(mask: Floats) -> Floats:
+def without_specks(mask: Floats, cover: Bytes) -> Floats:
     """A mask without its small holes.
 
     A hand, a fringe or a frame of glasses is one large piece. A speck is a highlight or a mole that was taken for
@@ -42,12 +42,16 @@ def without_specks(mask: Floats) -> Floats:
 
     Args:
         mask: (S, S) float32, 1 where the persona shows.
+        cover: (S, S) uint8, as far as the mask may reach; holes beyond it do not matter.
 
     Returns:
         (S, S) float32, the mask itself where there is no speck.
     """
     # Every second pixel tells what is large, and chance specks cost four times less.
-    holes = (mask[::2, ::2] < _DOUBT).astype(np.uint8)
+    holes = ((mask[::2, ::2] < _DOUBT) & (cover[::2, ::2] > 0)).astype(np.uint8)
+    area = cv2.countNonZero(holes)
+    if not area:
+        return mask
     count, labels, facts, _ = cv2.connectedComponentsWithStats(holes, connectivity=8)
     small = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] < _SPECK * holes.size)
     # The first label is all that is no hole.
@@ -173,22 +177,27 @@ class Refine:
         # From the patch's own pixels to the crop's.
         shift = np.array([[1, 0, patch.box.left], [0, 1, patch.box.top], [0, 0, 1]], np.float32)
         placed = (matrix @ shift).astype(np.float32)
-        live, front = frame.crop(matrix, side), patch.picture.crop(placed, side)
+        under, front = frame.crop(matrix, side), patch.picture.crop(placed, side)
         cover = np.asarray(cv2.warpAffine(patch.mask, placed, side), np.uint8)
-        seen = live.bgr()
-        lay(live, front, cover)
-        guide = live.bgr()
+        live = under.bgr()
+        lay(under, front, cover)
+        guide = under.bgr()
         keep = kept_alive(transform(patch.face.points, matrix), net.size)
-        made = np.ascontiguousarray(net(net_planes(seen, guide, keep, cover)))
-        change = [np.empty(shape, np.float32) for shape in (guide.shape[:2], *2 * [(net.size // 2, net.size // 2)])]
-        split_change(made[:3], guide, *change)
-        return self._laid(frame, patch, change, without_specks(made[3]), placed)
+        planes = net_planes(live, guide, keep, cover)
+        made = np.ascontiguousarray(net(planes))
+        change = [np.empty(shape, np.float32) for shape in (side, *2 * [(net.size // 2, net.size // 2)])]
+        split_change(made[:3], planes[:3], *change)
+        # Where the network is in doubt the persona shows: better a hand painted over than a face laid bare.
+        reach = np.asarray(cv2.warpAffine(patch.solid, placed, side), np.uint8)
+        seen = cv2.convertScaleAbs(without_specks(made[3], reach), alpha=255 / _DOUBT)
+        return self._laid(frame, patch, change, np.asarray(seen, np.uint8), placed)
 
-    def _laid(self, frame: Frame, patch: Patch, change: Sequence[Floats], shown: Floats, placed: Floats) -> Patch:
+    def _laid(self, frame: Frame, patch: Patch, change: Sequence[Floats], shown: Bytes, placed: Floats) -> Patch:
         """The network's change, of Y, U and V, and its mask on the patch, at the patch's own size."""
         box, half, back = patch.box, patch.box.halved(), inverse(placed)
         old, new, mask = patch.picture, Planes.empty(box.width, box.height), np.empty_like(patch.mask)
-        open_mask(patch.solid, _spread(shown, back, box), self._strength, mask)
+        seen = np.asarray(cv2.warpAffine(shown, back, (box.width, box.height), flags=cv2.INTER_LINEAR), np.uint8)
+        open_mask(patch.solid, seen, self._strength, mask)
         skin, solid = (
             np.asarray(cv2.resize(one, (half.width, half.height), interpolation=cv2.INTER_AREA), np.uint8)
             for one in (patch.skin, patch.solid)
