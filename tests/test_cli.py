@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from benchmarks.browser import hear_interrupts
@@ -207,6 +209,24 @@ def test_swap_writes_the_video_and_its_report(run: Run, capsys: pytest.CaptureFi
     printed = capsys.readouterr()
     assert printed.out == ""
     assert f"{document['frames']} of {document['frames']} frames swapped" in printed.err.replace("\n", " ")
+
+
+def test_a_swapped_picture_has_its_label_where_the_settings_want_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = models_folder() / "personas" / "mara" / "portrait.jpg"
+    shown = {}
+    for corner in ("top-left", "bottom-right"):
+        monkeypatch.setenv("LIVEFAKE_LABEL_CORNER", corner)
+        assert run("swap", source, tmp_path / f"{corner}.png", "--persona", "ravi") == 0
+        shown[corner] = cv2.imread(str(tmp_path / f"{corner}.png")).astype(int)
+    height, width = shown["top-left"].shape[:2]
+    differs = np.abs(shown["top-left"] - shown["bottom-right"]).max(2) > 60
+    rows, columns = np.nonzero(differs)
+    middle = (rows > height // 3) & (rows < height * 2 // 3)
+    assert not middle.any()
+    assert ((rows < height // 3) & (columns < width * 2 // 3)).any()
+    assert ((rows > height * 2 // 3) & (columns > width // 3)).any()
 
 
 def test_a_clip_without_a_face_ends_with_3_and_shows_cards(run: Run, tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def swap(
             # Decoder and encoder work on threads of their own meanwhile; the stages are charged for theirs only.
             cpu_clock=time.thread_time_ns,
             observers=(timings,),
+            look=chosen.look,
             output=Output.FILE,
             record=witness.problem,
         )
