@@ -35,7 +35,8 @@ _AGAIN: Final[Nanos] = nanos(90)
 """Light and colours of a face are measured no sooner than this after the last time: every third frame of 30."""
 _NOISE: Final = 0.87
 """Levels added to both spreads: keeps flat pictures from being stretched into noise."""
-_LUMA_GAINS: Final = (0.8, 1.2)
+_LUMA_GAINS: Final = (1.0, 1.2)
+"""Contrast is never taken from a persona: its features are what it is known by, and the light makes its own."""
 _CHROMA_GAINS: Final = (0.3, 0.8)
 
 

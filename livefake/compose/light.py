@@ -24,9 +24,9 @@ _BLACK: Final = 16.0
 _LEAST: Final = 4.0
 """Luma above black below which nothing can be told of the light."""
 _GAINS: Final = (0.25, 3.0)
-_SHARE: Final = 0.7
-"""How much of the live light is cast, as an exponent of its gains. The rest would bring the picture hardly nearer to
-the truth and much nearer to the performer, whose shading is part of what a face is known by."""
+_SHARE: Final = 0.6
+"""How much of the live light is cast, as an exponent of its gains. The rest would bring the picture a
+little nearer to the truth and much nearer to the performer, whose shading is part of what a face is known by."""
 _RIDGE: Final = 0.003
 """Pulls all but the mean towards none, where a face shows few directions."""
 _LIFTED: Final = np.array([0, *8 * [1]], np.float64)
