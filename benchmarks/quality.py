@@ -32,8 +32,8 @@ from livefake.frame import Bytes
 from livefake.machine import describe_machine
 from livefake.resources import models_folder
 from livefake.studio import Studio
+from livefake.swap.finisher import Finisher
 from livefake.swap.persona import find_persona, load_persona
-from livefake.swap.refine import Finisher
 
 __all__ = ["main"]
 

@@ -14,8 +14,9 @@ from livefake.evaluation import measures
 from livefake.faces.landmarks import LandmarkNet, crop_for_points
 from livefake.frame import Box, Bytes, Face, Floats, Frame
 from livefake.swap.base import Swapper
+from livefake.swap.finisher import Finisher
 from livefake.swap.guide import lay_over
-from livefake.swap.refine import Finisher, without_specks
+from livefake.swap.refine import without_specks
 from livefake.training.batches import LIVE, Example, Pairs, example
 from livefake.training.samples import Sample
 

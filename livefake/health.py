@@ -14,6 +14,8 @@ from livefake.engine.gpu import Gpu, find_gpu
 from livefake.engine.weights import Weights
 from livefake.errors import LivefakeError
 from livefake.machine import describe_machine
+from livefake.networks import SIDES
+from livefake.swap.finisher import swap_shapes
 from livefake.swap.persona import list_personas, load_persona
 
 __all__ = ["ENCODER_TRIALS", "Finding", "Verdict", "examine"]
@@ -104,7 +106,8 @@ def _swap_engine(weights: Weights, cache: Path, gpu: Gpu | None) -> Finding:
         # Looking must not start a build of minutes.
         built = gpu is not None and tensorrt_is_built(half, cache, gpu, shapes=shapes)
         files = SwapFiles(half if built else None, processor)
-        choice = open_swap_engine(files, shapes=shapes, cache=cache if built else None, gpu=gpu)
+        own = swap_shapes(processor, SIDES[0])
+        choice = open_swap_engine(files, shapes=shapes, processor_shapes=own, cache=cache if built else None, gpu=gpu)
     except LivefakeError as error:
         return Finding(name, Verdict.BROKEN, error.problem, use, error.remedy)
     found = "; ".join([choice.engine.device, *(f"not {refusal}" for refusal in choice.refusals)])

@@ -12,6 +12,7 @@ from livefake.engine.base import Engine
 from livefake.engine.factory import SwapFiles, engines, open_swap_engine
 from livefake.engine.gpu import find_gpu
 from livefake.engine.weights import Weights
+from livefake.swap.finisher import swap_shapes
 from livefake.swap.guide import CHANNELS
 
 __all__ = ["SIDES", "Networks", "open_swap"]
@@ -78,4 +79,5 @@ def open_swap(files: SwapFiles, side: int, cache: Path) -> Engine:
         EngineError: it cannot be opened.
     """
     shapes = {"planes": (1, CHANNELS, side, side)}
-    return open_swap_engine(files, shapes=shapes, cache=cache, gpu=find_gpu(), exact=False).engine
+    own = swap_shapes(files.processor, side)
+    return open_swap_engine(files, shapes=shapes, processor_shapes=own, cache=cache, gpu=find_gpu()).engine

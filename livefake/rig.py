@@ -25,7 +25,8 @@ from livefake.flow.quality import Quality
 from livefake.flow.stage import Stage
 from livefake.frame import Frame
 from livefake.swap.base import Swapper
-from livefake.swap.refine import OFF, Finisher, Refine
+from livefake.swap.finisher import Finisher
+from livefake.swap.refine import OFF, Refine
 from livefake.swap.stage import Swap
 from livefake.trust.gate import ConsentGate, RecordGate, no_ledger
 from livefake.trust.label import Label

@@ -31,10 +31,10 @@ from livefake.networks import SIDES, Networks, open_swap
 from livefake.rig import Outfit, Rig
 from livefake.swap.base import Swapper
 from livefake.swap.community.dfm import DfmSwapper, read_dfm
+from livefake.swap.finisher import Finisher
 from livefake.swap.guide import CHANNELS
 from livefake.swap.mesh import MeshSwapper, face_triangles
 from livefake.swap.persona import Kind, PersonaCard, check_files, find_persona, list_personas, load_persona
-from livefake.swap.refine import Finisher
 from livefake.trust.consent import Output, Purpose
 from livefake.trust.gate import ConsentGate, no_ledger
 from livefake.trust.grants import GrantBook

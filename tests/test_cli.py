@@ -219,7 +219,7 @@ def test_a_swapped_picture_has_its_label_where_the_settings_want_it(
     for corner in ("top-left", "bottom-right"):
         monkeypatch.setenv("LIVEFAKE_LABEL_CORNER", corner)
         assert run("swap", source, tmp_path / f"{corner}.png", "--persona", "ravi") == 0
-        shown[corner] = cv2.imread(str(tmp_path / f"{corner}.png")).astype(int)
+        shown[corner] = np.asarray(cv2.imread(str(tmp_path / f"{corner}.png")), int)
     height, width = shown["top-left"].shape[:2]
     differs = np.abs(shown["top-left"] - shown["bottom-right"]).max(2) > 60
     rows, columns = np.nonzero(differs)

@@ -32,8 +32,8 @@ class Line:
         self.clock, self.slow = FakeClock(), 1.0
         self.step, self.missed, self.shown = Step(0), 0, 0
         self.budget = Budget(interval=FRAME)
-        network = ScriptedStage("refine", vital=False, act=lambda frame: self.spend(self.step.side / 20))
-        networks: dict[int, Nanos] = {256: nanos(12.8), 128: nanos(6.4)}
+        network = ScriptedStage("refine", vital=False, act=lambda frame: self.spend(self.step.side / 40))
+        networks: dict[int, Nanos] = {256: nanos(6.4), 128: nanos(3.2)}
         self.quality = Quality(
             Ladder(networks),
             self.budget,
@@ -43,7 +43,7 @@ class Line:
             missed=self.miss,
             clock=self.clock,
         )
-        stages = [ScriptedStage("vital", act=lambda frame: self.spend(10)), network, ScriptedStage("last", act=finish)]
+        stages = [ScriptedStage("vital", act=lambda frame: self.spend(8)), network, ScriptedStage("last", act=finish)]
         self.pipeline = Pipeline(
             stages, Seal(1), self.budget, clock=self.clock, cpu_clock=self.clock, observers=(self.quality,)
         )

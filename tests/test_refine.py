@@ -16,8 +16,9 @@ from livefake.engine import openvino
 from livefake.errors import EngineError
 from livefake.faces.geometry import INNER_MOUTH, OUTLINE
 from livefake.frame import Box, Bytes, Face, Floats, Frame, Patch, Planes
+from livefake.swap.finisher import Finisher
 from livefake.swap.guide import CHANNELS, kept_alive, lay_over, net_planes
-from livefake.swap.refine import OFF, Finisher, Refine, without_specks
+from livefake.swap.refine import OFF, Refine, without_specks
 
 SIDE = 64
 MOMENT = 3000

@@ -84,6 +84,7 @@ def _build(console: Console, folder: Path) -> None:
     from livefake.engine.factory import SwapFiles, fixed_shapes, open_swap_engine
     from livefake.engine.gpu import find_gpu
     from livefake.engine.weights import read_manifest
+    from livefake.swap.finisher import swap_shapes
 
     gpu = find_gpu()
     if gpu is None:
@@ -93,7 +94,8 @@ def _build(console: Console, folder: Path) -> None:
     shapes = fixed_shapes(read_manifest(folder / "weights.toml")["refine"].inputs)
     with console.status(f"Building the TensorRT engine for {gpu.name}; this takes minutes"):
         # Opening runs it once: that is when TensorRT builds.
-        choice = open_swap_engine(files, shapes=shapes, cache=settings().cache, gpu=gpu)
+        own = swap_shapes(files.processor, 256)
+        choice = open_swap_engine(files, shapes=shapes, processor_shapes=own, cache=settings().cache, gpu=gpu)
     if choice.name == "tensorrt":
         console.print(f"The TensorRT engine for {gpu.name} is built in {settings().cache / 'tensorrt'}.")
     else:

@@ -128,7 +128,13 @@ def tensorrt_is_built(path: Path, cache: Path, gpu: Gpu, *, shapes: Shapes) -> b
 
 
 def open_swap_engine(
-    files: SwapFiles, *, shapes: Shapes, cache: Path | None, gpu: Gpu | None, exact: bool = False
+    files: SwapFiles,
+    *,
+    shapes: Shapes,
+    cache: Path | None,
+    gpu: Gpu | None,
+    exact: bool = False,
+    processor_shapes: Shapes | None = None,
 ) -> Choice:
     """Open the swap network on the best engine that passes its self-test.
 
@@ -137,6 +143,7 @@ def open_swap_engine(
         shapes: of the inputs; they stay as they are for the life of the engine.
         cache: folder for compiled models; None keeps none, and leaves TensorRT out, which is no use without one.
         gpu: of this machine, as ``gpu.find_gpu`` tells.
+        processor_shapes: likewise of the file for the processor, where that has other inputs.
         exact: see ``openvino.load``. It touches only what int8 leaves in float: there bfloat16 costs nothing that can
             be measured next to int8, and saves a sixth of the time where the processor has it.
 
@@ -152,7 +159,7 @@ def open_swap_engine(
             return _choose(gpu_engines(cache, gpu), files.gpu, shapes, cache)
         except EngineError as refusal:
             refusals.append(refusal.problem)
-    choice = _choose_processor(files.processor, shapes, cache, exact=exact)
+    choice = _choose_processor(files.processor, processor_shapes or shapes, cache, exact=exact)
     return Choice(choice.engine, choice.name, (*refusals, *choice.refusals))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +39,22 @@ def load(path: Path, *, shapes: Shapes | None = None, cache: Path | None = None,
     options: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1}
     if exact:
         options["INFERENCE_PRECISION_HINT"] = "f32"
+    outputs: list[str] = []
     try:
-        if shapes is None:
+        if shapes is None and path.suffix != ".onnx":
+            # Not read where a compiled one lies in the cache.
             compiled = core.compile_model(str(path), "CPU", options)
         else:
             model = core.read_model(str(path))
-            model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes.items()})
+            if shapes is not None:
+                model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes.items()})
+            # Compiling may join an output with a tensor before it, which lends it its name.
+            outputs = [port.any_name for port in model.outputs]
             compiled = core.compile_model(model, "CPU", options)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise EngineError(f"OpenVINO could not load {path.name}: {reason}") from error
-    return OpenVino(compiled)
+    return OpenVino(compiled, outputs)
 
 
 class OpenVino:
@@ -57,15 +62,17 @@ class OpenVino:
 
     Args:
         compiled: an ``openvino.CompiledModel`` whose inputs are float32.
+        outputs: names of its outputs, in order; empty for what it calls them itself.
     """
 
     device = "openvino cpu"
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, outputs: Sequence[str] = ()) -> None:
         self._compiled = compiled
         self._request = compiled.create_infer_request()
         self.inputs: Shapes = {port.any_name: _shape(port) for port in compiled.inputs}
-        self.outputs: Shapes = {port.any_name: _shape(port) for port in compiled.outputs}
+        names = outputs or [port.any_name for port in compiled.outputs]
+        self.outputs: Shapes = {name: _shape(port) for name, port in zip(names, compiled.outputs, strict=True)}
 
     def run(self, feeds: Mapping[str, Floats]) -> Mapping[str, Floats]:
         """One inference; see ``Engine.run``."""
@@ -78,7 +85,7 @@ class OpenVino:
 
     def sibling(self) -> Engine:
         """The same compiled model with an inference request of its own."""
-        return OpenVino(self._compiled)
+        return OpenVino(self._compiled, list(self.outputs))
 
 
 def _shape(port: Any) -> tuple[int, ...]:

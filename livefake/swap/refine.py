@@ -14,16 +14,15 @@ import cv2
 import numpy as np
 
 from livefake.clock import Nanos
-from livefake.engine.base import Engine
-from livefake.errors import EngineError
 from livefake.faces.geometry import inverse, transform
 from livefake.frame import Box, Bytes, Floats, Frame, Patch, Planes
 from livefake.overlay import lay
 from livefake.planes import half_matrix
-from livefake.swap.finish import finish_plane, open_mask, split_change
-from livefake.swap.guide import CHANNELS, crop_for_net, kept_alive, net_planes
+from livefake.swap.finish import finish_plane, open_mask
+from livefake.swap.finisher import Finisher
+from livefake.swap.guide import crop_for_net, kept_alive, net_planes
 
-__all__ = ["OFF", "Finisher", "Refine", "without_specks"]
+__all__ = ["OFF", "Refine", "without_specks"]
 
 OFF: Final = 0
 """The rung on which the mesh warp is shown as it is."""
@@ -66,45 +65,6 @@ def without_specks(mask: Floats, cover: Bytes) -> Floats:
     filled = mask.copy()
     filled[cv2.resize(specks, size, interpolation=cv2.INTER_NEAREST) > 0] = 1
     return filled
-
-
-class Finisher:
-    """The swap network on one crop.
-
-    Args:
-        engine: takes (1, 14, S, S) and returns (1, 4, S, S) float32, 0..1; used from one thread.
-
-    Raises:
-        EngineError: the model has other inputs or outputs.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        inputs, outputs = dict(engine.inputs), dict(engine.outputs)
-        shape = next(iter(inputs.values()), ())
-        self.size = shape[-1] if shape else 0
-        side = (self.size, self.size)
-        if list(inputs.values()) != [(1, CHANNELS, *side)] or list(outputs.values()) != [(1, 4, *side)]:
-            raise EngineError(
-                f"A swap network takes (1, {CHANNELS}, S, S) and returns (1, 4, S, S), this one takes "
-                f"{list(inputs.values())} and returns {list(outputs.values())}.",
-                "Use weights that this version of livefake has exported.",
-            )
-        self._engine = engine
-        self._input, self._output = next(iter(inputs)), next(iter(outputs))
-        self._planes = np.empty((1, CHANNELS, *side), np.float32)
-
-    def __call__(self, planes: Bytes) -> Floats:
-        """Run the network.
-
-        Args:
-            planes: (14, S, S) uint8, as ``net_planes`` makes them.
-
-        Returns:
-            (4, S, S) float32, 0..1: blue, green, red and mask; valid until the next call.
-        """
-        np.multiply(planes, np.float32(1 / 255), out=self._planes[0], casting="unsafe")
-        made: Floats = self._engine.run({self._input: self._planes})[self._output][0]
-        return made
 
 
 class Refine:
@@ -183,13 +143,10 @@ class Refine:
         lay(under, front, cover)
         guide = under.bgr()
         keep = kept_alive(transform(patch.face.points, matrix), net.size)
-        planes = net_planes(live, guide, keep, cover)
-        made = np.ascontiguousarray(net(planes))
-        change = [np.empty(shape, np.float32) for shape in (side, *2 * [(net.size // 2, net.size // 2)])]
-        split_change(made[:3], planes[:3], *change)
+        change, shown = net.change(net_planes(live, guide, keep, cover))
         # Where the network is in doubt the persona shows: better a hand painted over than a face laid bare.
         reach = np.asarray(cv2.warpAffine(patch.solid, placed, side), np.uint8)
-        seen = cv2.convertScaleAbs(without_specks(made[3], reach), alpha=255 / _DOUBT)
+        seen = cv2.convertScaleAbs(without_specks(shown, reach), alpha=255 / _DOUBT)
         return self._laid(frame, patch, change, np.asarray(seen, np.uint8), placed)
 
     def _laid(self, frame: Frame, patch: Patch, change: Sequence[Floats], shown: Bytes, placed: Floats) -> Patch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,12 @@ import numpy as np
 from livefake.engine.base import Engine
 from livefake.engine.selftest import psnr
 from livefake.errors import BadInput
-from livefake.frame import Floats
+from livefake.frame import Bytes, Floats
+from livefake.swap.folded import Folded, put_together
 from livefake.training.batches import Pairs, example
 from livefake.training.samples import Sample
 
-__all__ = ["Answer", "Difference", "answers", "compare", "net_planes_of", "read_crops"]
+__all__ = ["Answer", "Difference", "answers", "compare", "feeds_of", "folded", "net_planes_of", "read_crops"]
 
 Answer = Callable[[Floats], Floats]
 """(1, C, S, S) in, (1, 4, S, S) out, all float32, 0..1."""
@@ -62,7 +63,8 @@ class Difference:
     """How far two networks are apart.
 
     Attributes:
-        mean, most: absolute difference over picture and mask, 0..1.
+        mean: absolute difference over picture and mask, 0..1.
+        most, most_mask: largest difference of one value in the picture and in the mask, 0..1.
         picture: PSNR of the picture planes over all crops, decibels.
         worst: PSNR of the picture planes of the crop where they are furthest apart, decibels.
         mask: PSNR of the mask over all crops, decibels.
@@ -70,6 +72,7 @@ class Difference:
 
     mean: float
     most: float
+    most_mask: float
     picture: float
     worst: float
     mask: float
@@ -77,8 +80,31 @@ class Difference:
 
 def answers(engine: Engine) -> Answer:
     """An engine over the swap network as a plain function."""
+    if len(engine.inputs) > 1:
+        return lambda planes: np.stack([put_together(levels, engine.run(folded(levels))) for levels in _levels(planes)])
     [given], [made] = engine.inputs, engine.outputs
     return lambda planes: np.array(engine.run({given: planes})[made])
+
+
+def folded(levels: Bytes) -> Mapping[str, Floats]:
+    """The input of the form for processors, for (14, S, S) uint8 planes."""
+    return Folded(levels.shape[1])(levels)
+
+
+def feeds_of(names: Collection[str], crop: Floats) -> Mapping[str, Floats]:
+    """The inputs of either form of the network, for a crop.
+
+    Args:
+        names: of the inputs.
+        crop: (1, C, S, S) float32, levels divided by 255.
+    """
+    if len(names) > 1:
+        return folded(_levels(crop)[0])
+    return dict.fromkeys(names, crop)
+
+
+def _levels(planes: Floats) -> Bytes:
+    return np.asarray(np.rint(planes * 255), np.uint8)
 
 
 def compare(one: Answer, other: Answer, crops: Sequence[Floats]) -> Difference:
@@ -93,7 +119,8 @@ def compare(one: Answer, other: Answer, crops: Sequence[Floats]) -> Difference:
     away = np.abs(first - second)
     return Difference(
         mean=float(away.mean()),
-        most=float(away.max()),
+        most=float(away[:, :3].max()),
+        most_mask=float(away[:, 3:].max()),
         picture=psnr(first[:, :3], second[:, :3]),
         worst=min(psnr(a[:, :3], b[:, :3]) for a, b in pairs),
         mask=psnr(first[:, 3:], second[:, 3:]),

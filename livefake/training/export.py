@@ -12,8 +12,8 @@ import hashlib
 import io
 import pickle
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,19 @@ from torch import nn
 from livefake.errors import BadInput, EngineError
 from livefake.training.nets import STEP, RefineNet, Widths
 
-__all__ = ["INPUT", "OPERATORS", "OPSET", "OUTPUT", "Trained", "check_graph", "read_trained", "to_onnx"]
+__all__ = [
+    "INPUT",
+    "OPERATORS",
+    "OPSET",
+    "OUTPUT",
+    "Port",
+    "Trained",
+    "check_graph",
+    "graph_of",
+    "read_trained",
+    "to_onnx",
+    "widened",
+]
 
 OPSET: Final = 17
 """Of the ONNX operators: old enough for TensorRT 8.6, new enough for per-channel weights in QDQ form."""
@@ -47,10 +59,24 @@ OPERATORS: Final = frozenset(
         "Sigmoid",
         "Slice",
         "Sub",
+        "Transpose",
     }
 )
 """What a graph may be made of; int8 adds QuantizeLinear and DequantizeLinear."""
 _BATCH, _SIDE = "N", "S"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a graph.
+
+    Attributes:
+        shape: that it is exported with; of no account for an output.
+        free: names of the sides that stay free, beside the batch.
+    """
+
+    shape: tuple[int, ...]
+    free: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,29 +133,55 @@ def to_onnx(net: nn.Module, channels: int, *, side: int | None = None, facts: Ma
     """
     if side is not None and side % STEP:
         raise BadInput(f"The side of a crop should be a multiple of {STEP} pixels, got {side}.")
-    free = {0: _BATCH, 2: _SIDE, 3: _SIDE}
+    free = {} if side else {2: _SIDE, 3: _SIDE}
+    shape = (1, channels, side or 4 * STEP, side or 4 * STEP)
+    ports = {INPUT: Port(shape, free), OUTPUT: Port((), free)}
+    try:
+        return graph_of(_without_unshuffle(net), ports, (OUTPUT,), facts=facts, batch=side is None)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise BadInput(f"The network should take {channels} planes, it does not: {reason}.") from error
+
+
+def graph_of(
+    net: nn.Module, ports: Mapping[str, Port], outputs: Sequence[str], *, facts: Mapping[str, str], batch: bool = True
+) -> onnx.ModelProto:
+    """Make the graph of a module.
+
+    Args:
+        net: to export.
+        ports: its inputs and outputs by name, in the order of its arguments.
+        outputs: which of them it returns, in order.
+        facts: about the weights, kept in the file's metadata.
+        batch: whether the first side is free.
+
+    Returns:
+        The model, checked by ``check_graph``.
+
+    Raises:
+        RuntimeError: the module does not take inputs of these shapes.
+        EngineError: the graph is not made of plain operators.
+    """
+    inputs = [name for name in ports if name not in outputs]
+    axes = {name: {**({0: _BATCH} if batch else {}), **port.free} for name, port in ports.items()}
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # The exporter that needs no further package tells at every call that there is a newer one.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", UserWarning)
-        try:
-            torch.onnx.export(
-                _without_unshuffle(net),
-                (torch.zeros(1, channels, side or 4 * STEP, side or 4 * STEP),),
-                buffer,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamic_axes=None if side else {INPUT: free, OUTPUT: free},
-            )
-        except RuntimeError as error:
-            reason = str(error).partition("\n")[0]
-            raise BadInput(f"The network should take {channels} planes, it does not: {reason}.") from error
+        torch.onnx.export(
+            net,
+            tuple(torch.zeros(ports[name].shape) for name in inputs),
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=list(outputs),
+            dynamic_axes=axes if any(axes.values()) else None,
+        )
     model = onnx.load_from_string(buffer.getvalue())
-    _move_constants(model.graph)
-    _fold_slices(model.graph, channels)
+    _move_constants(model.graph, outputs)
+    _fold_slices(model.graph, ports)
     del model.graph.value_info[:]
     model.producer_name, model.producer_version = "livefake", ""
     onnx.helper.set_model_props(model, dict(facts))
@@ -168,13 +220,13 @@ def _without_unshuffle(net: nn.Module) -> nn.Module:
                 following = parent[place + 1]
                 holder = following if isinstance(following, nn.Sequential) else parent
                 index = 0 if holder is following else place + 1
-                holder[index] = _widened(holder[index], layer.downscale_factor)
+                holder[index] = widened(holder[index], layer.downscale_factor)
                 parent[place] = nn.Identity()
     return net
 
 
-def _widened(conv: nn.Conv2d, block: int) -> nn.Conv2d:
-    """The convolution that does what ``PixelUnshuffle(block)`` and this one do."""
+def widened(conv: nn.Conv2d, block: int) -> nn.Conv2d:
+    """The convolution of pixels that does what ``PixelUnshuffle(block)`` and this one do."""
     outward, folded, high, wide = conv.weight.shape
     inward = folded // block**2
     stride, padding = (tuple(one * block for one in part) for part in (conv.stride, conv.padding))
@@ -186,13 +238,13 @@ def _widened(conv: nn.Conv2d, block: int) -> nn.Conv2d:
     return wider
 
 
-def _move_constants(graph: onnx.GraphProto) -> None:
+def _move_constants(graph: onnx.GraphProto, outputs: Sequence[str]) -> None:
     """Constant nodes become initialisers, which every parser folds; Identity nodes go."""
     kept, renamed = [], dict[str, str]()
     for node in graph.node:
         if node.op_type == "Constant":
             graph.initializer.append(numpy_helper.from_array(_value(node), node.output[0]))
-        elif node.op_type == "Identity" and node.output[0] != OUTPUT:
+        elif node.op_type == "Identity" and node.output[0] not in outputs:
             renamed[node.output[0]] = renamed.get(node.input[0], node.input[0])
         else:
             kept.append(node)
@@ -207,23 +259,24 @@ def _value(node: onnx.NodeProto) -> Any:
     return numpy_helper.to_array(attribute.t)
 
 
-def _fold_slices(graph: onnx.GraphProto, channels: int) -> None:
+def _fold_slices(graph: onnx.GraphProto, ports: Mapping[str, Port]) -> None:
     """A convolution of some planes of the input becomes one of all planes, with zeros for the others."""
     arrays = {item.name: item for item in graph.initializer}
     for node in list(graph.node):
-        if node.op_type != "Slice" or node.input[0] != INPUT:
+        if node.op_type != "Slice" or node.input[0] not in ports:
             continue
         starts, ends, axes = (numpy_helper.to_array(arrays[name]).tolist() for name in node.input[1:4])
         users = [user for user in graph.node if node.output[0] in user.input]
         if axes != [1] or any(user.op_type != "Conv" for user in users):
             continue
+        given, channels = node.input[0], ports[node.input[0]].shape[1]
         first, last = starts[0], min(ends[0], channels)
         for user in users:
             weight = numpy_helper.to_array(arrays[user.input[1]])
             full = np.zeros((weight.shape[0], channels, *weight.shape[2:]), np.float32)
             full[:, first:last] = weight
             arrays[user.input[1]].CopyFrom(numpy_helper.from_array(full, user.input[1]))
-            user.input[0] = INPUT
+            user.input[0] = given
         graph.node.remove(node)
     used = {name for node in graph.node for name in node.input}
     for item in [item for item in graph.initializer if item.name not in used]:

@@ -163,19 +163,31 @@ class RefineNet(nn.Module):
         Returns:
             (N, 4, S, S) float, 0..1: blue, green, red, and the mask, 1 where the picture replaces the live one.
         """
-        quarter = self.stem(planes[:, :_SEEN])
+        cells, fine, rising = self.change(self.stem(planes[:, :_SEEN]), functional.avg_pool2d(planes[:, :_LOW], FOLD))
+        skin = _smooth(cells, FOLD)
+        residual = skin + planes[:, _KEEP] * (fine - skin)
+        mask = torch.sigmoid(self.covered(rising, planes))
+        return torch.cat([(planes[:, :3] + residual).clamp(0, 1), mask], 1)
+
+    def change(self, quarter: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is added to the guide.
+
+        Args:
+            quarter: (N, C, S / 4, S / 4), what the stem returns.
+            low: (N, 6, S / 8, S / 8), means of guide and coarse live skin in the cells of the folds.
+
+        Returns:
+            The change on skin in those cells, (N, 3, S / 8, S / 8); the free change, (N, 3, S, S); and what
+            ``covered`` takes, (N, C, S / 4, S / 4).
+        """
         eighth = self.down_eighth(quarter)
         sixteenth = self.down_sixteenth(eighth)
         middle = self.up_eighth(self.up_sixteenth(self.deep(sixteenth), sixteenth), eighth)
         rising = self.up_quarter(middle, quarter)
         fine = _bounded(self.head(rising), _REACH)
-        cells = torch.cat([middle, functional.avg_pool2d(planes[:, :_LOW], FOLD)], 1)
         # Put together in the cells of the folds: one picture of full size less.
         light = _smooth(functional.avg_pool2d(fine, _CELL), _CELL // FOLD)
-        skin = _smooth(self.share * (light + _bounded(self.fold(cells), DEPTH)), FOLD)
-        residual = skin + planes[:, _KEEP] * (fine - skin)
-        mask = torch.sigmoid(self.covered(rising, planes))
-        return torch.cat([(planes[:, :3] + residual).clamp(0, 1), mask], 1)
+        return self.share * (light + _bounded(self.fold(torch.cat([middle, low], 1)), DEPTH)), fine, rising
 
     def covered(self, rising: Tensor, planes: Tensor) -> Tensor:
         """The mask before its sigmoid.

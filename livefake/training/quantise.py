@@ -22,8 +22,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from livefake.engine import onnx as onnx_engine
 from livefake.errors import EngineError
 from livefake.frame import Floats
-from livefake.training.crops import Difference, answers, compare
-from livefake.training.export import INPUT, check_graph
+from livefake.training.crops import Difference, answers, compare, feeds_of
+from livefake.training.export import check_graph
 
 __all__ = ["LEAST", "Quantised", "float_layers", "quantise"]
 
@@ -49,12 +49,12 @@ class Quantised:
 
 
 class _Crops(CalibrationDataReader):
-    def __init__(self, crops: Sequence[Floats]) -> None:
-        self._left = iter(crops)
+    def __init__(self, names: Sequence[str], crops: Sequence[Floats]) -> None:
+        self._names, self._left = names, iter(crops)
 
     def get_next(self) -> dict[str, Floats] | None:
         crop = next(self._left, None)
-        return None if crop is None else {INPUT: crop}
+        return None if crop is None else dict(feeds_of(self._names, crop))
 
 
 def float_layers(graph: onnx.GraphProto) -> tuple[list[str], list[str]]:
@@ -104,7 +104,7 @@ def _ladder(graph: onnx.GraphProto) -> Iterator[list[str]]:
     yield floats
     floats = [*floats, *dict.fromkeys(name for one in floats for name in before(named[one]))]
     yield floats
-    first = (node.name for node in graph.node if node.op_type == "Conv" and INPUT in node.input)
+    first = (node.name for node in graph.node if node.op_type == "Conv" and not any(before(node)))
     yield [*floats, *(name for name in first if name not in floats)]
 
 
@@ -114,7 +114,7 @@ def quantise(
     """Quantise, and judge the result. Layers go back to float, a few at a time, while the picture is too far off.
 
     Args:
-        model: in float32, as ``to_onnx`` makes it; it stays as it is.
+        model: in float32, as ``to_onnx`` or ``to_folded`` makes it; it stays as it is.
         calibration: (1, C, S, S) float32 inputs of the training split, at least one.
         held_out: likewise of the test split.
         least: PSNR of the picture planes that is asked for, decibels.
@@ -152,7 +152,7 @@ def _quantise(source: Path, target: Path, calibration: Sequence[Floats], floats:
         quantize_static(
             str(source),
             str(target),
-            _Crops(calibration),
+            _Crops([port.name for port in graph.input], calibration),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_QUANTISED),
             nodes_to_exclude=[*floats, *rest],

@@ -17,8 +17,8 @@ from livefake.faces.identity import Describer, IdentityNet
 from livefake.faces.landmarks import LandmarkNet
 from livefake.frame import Bytes, Frame
 from livefake.swap.base import Swapper
+from livefake.swap.finisher import Finisher
 from livefake.swap.persona import SIDES, PersonaCard, view_files
-from livefake.swap.refine import Finisher
 from livefake.trust.grants import GrantBook
 from livefake.trust.probe import Verdict, judge
 from livefake.trust.rehearsal import Rehearsal, Sight, Wearing

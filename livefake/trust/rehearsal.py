@@ -23,7 +23,8 @@ from livefake.faces.stages import Detect, Follow, ReadLandmarks
 from livefake.faces.track import Tracks
 from livefake.frame import Bytes, Drop, Floats, Frame
 from livefake.swap.base import Swapper
-from livefake.swap.refine import Finisher, Refine
+from livefake.swap.finisher import Finisher
+from livefake.swap.refine import Refine
 from livefake.swap.stage import Swap
 
 __all__ = ["Rehearsal", "Render", "Sight", "Wearing"]

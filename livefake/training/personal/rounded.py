@@ -68,13 +68,13 @@ def round_network(net: RefineNet, path: Path, calibration: Bytes, held_out: Byte
     try:
         import onnx
 
-        from livefake.training.export import to_onnx
+        from livefake.training.folding import for_processors
         from livefake.training.quantise import quantise
     except ModuleNotFoundError as error:
         raise LivefakeError(
             f"Exporting a network needs onnx and onnxruntime ({error}).", "Run: pip install 'livefake[export]'"
         ) from error
-    model = to_onnx(net, CHANNELS, facts={"title": "livefake swap network, fine-tuned, int8"})
+    model = for_processors(net, CHANNELS, facts={"title": "livefake swap network, fine-tuned, int8"})
     made = quantise(model, _crops(calibration), _crops(held_out))
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".network-") as folder:
