@@ -121,7 +121,7 @@ def test_the_form_for_processors_gives_the_same_picture(
 ) -> None:
     path = keep(for_processors(net, 14, facts=FACTS), tmp_path / "folded.onnx")
     crops = read_crops(pairs, "test", 2, side=side)
-    levels = [np.rint(crop * 255).astype(np.float32) / 255 for crop in crops]
+    levels = [np.asarray(np.rint(crop * 255) / 255, np.float32) for crop in crops]
     found = compare(answers(load(path)), lambda planes: torch_answer(net, planes), levels)
     assert found.most < 1e-4
     assert found.most_mask < 1e-3

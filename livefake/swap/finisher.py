@@ -13,7 +13,7 @@ from livefake.engine.onnxfile import summarise
 from livefake.errors import EngineError
 from livefake.frame import Bytes, Floats
 from livefake.swap.finish import split_change
-from livefake.swap.folded import CELL, KEEP, Folded, folded_shapes, put_together, spread_change
+from livefake.swap.folded import BLOCK, CELL, KEEP, Folded, folded_shapes, put_together, spread_change
 from livefake.swap.guide import CHANNELS
 
 __all__ = ["Finisher", "swap_shapes"]
@@ -60,9 +60,9 @@ class Finisher:
         self.size = inputs["cells"][-1] * CELL if folded else shape[-1] if shape else 0
         side = (self.size, self.size)
         if folded:
-            small = (self.size // CELL, self.size // CELL)
+            small, blocks = ((self.size // part, self.size // part) for part in (CELL, BLOCK))
             fits = inputs == folded_shapes(self.size)
-            fits &= outputs == {"skin": (1, 3, *small), "fine": (1, 3, *side), "mask": (1, 1, *side)}
+            fits &= outputs == {"skin": (1, 3, *small), "fine": (1, 3 * BLOCK**2, *blocks), "mask": (1, 1, *side)}
         else:
             fits = list(inputs.values()) == [(1, CHANNELS, *side)] and list(outputs.values()) == [(1, 4, *side)]
         if not fits:

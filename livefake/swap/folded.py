@@ -88,18 +88,25 @@ class Folded:
 @numba.njit("void(uint8[:, :, ::1], float32[:, :, ::1])", cache=True, nogil=True, fastmath=True)
 def _fold(planes: Bytes, blocks: Floats) -> None:
     """(P, S, S) levels to (S / 4 + 1, S / 4 + 1, P * 16) shares: plane, row and column in the block."""
-    size = planes.shape[1]
+    size, last, scale = planes.shape[1], blocks.shape[1] - 1, np.float32(1 / 255)
     for down in range(blocks.shape[0]):
+        line = blocks[down]
         for plane in range(planes.shape[0]):
             for row in range(4):
                 y = down * 4 + row - 2
                 if y < 0 or y >= size:
                     continue
-                line, place = planes[plane, y], plane * 16 + row * 4
-                for across in range(blocks.shape[1]):
-                    block, left = blocks[down, across], across * 4 - 2
-                    for column in range(max(0, -left), min(4, size - left)):
-                        block[place + column] = np.float32(line[left + column]) * np.float32(1 / 255)
+                levels, place = planes[plane, y], np.uintp(plane * 16 + row * 4)
+                # Half of the first block and of the last lies outside.
+                line[0, place + 2], line[0, place + 3] = levels[0] * scale, levels[1] * scale
+                line[last, place] = levels[size - 2] * scale
+                line[last, place + 1] = levels[size - 1] * scale
+                for across in range(1, last):
+                    left = np.uintp(across * 4 - 2)
+                    line[across, place] = np.float32(levels[left]) * scale
+                    line[across, place + 1] = np.float32(levels[left + 1]) * scale
+                    line[across, place + 2] = np.float32(levels[left + 2]) * scale
+                    line[across, place + 3] = np.float32(levels[left + 3]) * scale
 
 
 def spread_change(skin: Floats, fine: Floats, keep: Bytes) -> tuple[Floats, Floats, Floats]:
@@ -107,7 +114,7 @@ def spread_change(skin: Floats, fine: Floats, keep: Bytes) -> tuple[Floats, Floa
 
     Args:
         skin: (3, S / 8, S / 8) float32, blue, green, red: what is added on skin, 1 for 255 levels.
-        fine: (3, S, S) float32, likewise where the picture is free.
+        fine: (48, S / 4, S / 4) float32, likewise where the picture is free: colour, row and column in the block.
         keep: (S, S) uint8, where it is.
 
     Returns:
@@ -141,7 +148,12 @@ def _free(fine: Floats, keep: Bytes, luma: Floats, blueness: Floats, redness: Fl
                     if keep[y, x] == 0:
                         continue
                     share = np.float32(keep[y, x]) * np.float32(1 / 255)
-                    blue, green, red = fine[0, y, x], fine[1, y, x], fine[2, y, x]
+                    place, down, across = (y & 3) * 4 + (x & 3), y >> 2, x >> 2
+                    blue, green, red = (
+                        fine[place, down, across],
+                        fine[16 + place, down, across],
+                        fine[32 + place, down, across],
+                    )
                     level = np.float32(0.114) * blue + np.float32(0.587) * green + np.float32(0.299) * red
                     luma[y, x] += share * (level * np.float32(219) - luma[y, x])
                     blues += share * (blue - level) * np.float32(0.25 * 112 / 0.886)
@@ -165,7 +177,9 @@ def put_together(planes: Bytes, results: Mapping[str, Floats]) -> Floats:
     size = (planes.shape[2], planes.shape[1])
     keep = planes[KEEP].astype(np.float32) / 255
     made = np.empty((4, *planes.shape[1:]), np.float32)
-    for channel, (cells, fine) in enumerate(zip(results["skin"][0], results["fine"][0], strict=True)):
+    blocks = results["fine"][0].reshape(3, BLOCK, BLOCK, size[1] // BLOCK, size[0] // BLOCK)
+    free = blocks.transpose(0, 3, 1, 4, 2).reshape(3, *planes.shape[1:])
+    for channel, (cells, fine) in enumerate(zip(results["skin"][0], free, strict=True)):
         soft = np.asarray(cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR), np.float32)
         guide = planes[channel].astype(np.float32) / 255
         made[channel] = np.clip(guide + soft + keep * (fine - soft), 0, 1)

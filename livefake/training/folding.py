@@ -18,7 +18,7 @@ from livefake.training.nets import STEP, RefineNet
 
 __all__ = ["fits_blocks", "for_processors", "to_folded"]
 
-_BLOCKS, _CELLS, _SIDE = "H", "C", "S"
+_BLOCKS, _CELLS, _BLOCKED, _SIDE = "H", "C", "B", "S"
 _OUTPUTS: Final = ("skin", "fine", "mask")
 
 
@@ -59,7 +59,7 @@ def to_folded(net: RefineNet, *, facts: Mapping[str, str]) -> onnx.ModelProto:
         raise BadInput("The network's first convolutions should be 8 pixels wide for blocks of 4, and are not.")
     shapes = folded_shapes(4 * STEP)
     named = {"seen": (1, 2), "front": (1, 2), "cells": (2, 3), "skin": (2, 3), "fine": (2, 3), "mask": (2, 3)}
-    words = {"seen": _BLOCKS, "front": _BLOCKS, "cells": _CELLS, "skin": _CELLS, "fine": _SIDE, "mask": _SIDE}
+    words = {"seen": _BLOCKS, "front": _BLOCKS, "cells": _CELLS, "skin": _CELLS, "fine": _BLOCKED, "mask": _SIDE}
     ports = {
         name: Port(shapes.get(name, ()), {place: words[name] for place in places}) for name, places in named.items()
     }

@@ -163,7 +163,8 @@ class RefineNet(nn.Module):
         Returns:
             (N, 4, S, S) float, 0..1: blue, green, red, and the mask, 1 where the picture replaces the live one.
         """
-        cells, fine, rising = self.change(self.stem(planes[:, :_SEEN]), functional.avg_pool2d(planes[:, :_LOW], FOLD))
+        cells, blocks, rising = self.change(self.stem(planes[:, :_SEEN]), functional.avg_pool2d(planes[:, :_LOW], FOLD))
+        fine = functional.pixel_shuffle(blocks, _BLOCK)
         skin = _smooth(cells, FOLD)
         residual = skin + planes[:, _KEEP] * (fine - skin)
         mask = torch.sigmoid(self.covered(rising, planes))
@@ -177,16 +178,19 @@ class RefineNet(nn.Module):
             low: (N, 6, S / 8, S / 8), means of guide and coarse live skin in the cells of the folds.
 
         Returns:
-            The change on skin in those cells, (N, 3, S / 8, S / 8); the free change, (N, 3, S, S); and what
-            ``covered`` takes, (N, C, S / 4, S / 4).
+            The change on skin in those cells, (N, 3, S / 8, S / 8); the free change, (N, 48, S / 4, S / 4), with
+            colour, row and column in the block as channels; and what ``covered`` takes, (N, C, S / 4, S / 4).
         """
         eighth = self.down_eighth(quarter)
         sixteenth = self.down_sixteenth(eighth)
         middle = self.up_eighth(self.up_sixteenth(self.deep(sixteenth), sixteenth), eighth)
         rising = self.up_quarter(middle, quarter)
-        fine = _bounded(self.head(rising), _REACH)
+        fine = _bounded(self.head[0](rising), _REACH)
+        # Means of the blocks, then of their pixels: no picture of full size is needed for that.
+        coarse = functional.avg_pool2d(fine, _CELL // _BLOCK)
+        colours = functional.avg_pool2d(functional.pixel_shuffle(coarse, _BLOCK), _BLOCK)
         # Put together in the cells of the folds: one picture of full size less.
-        light = _smooth(functional.avg_pool2d(fine, _CELL), _CELL // FOLD)
+        light = _smooth(colours, _CELL // FOLD)
         return self.share * (light + _bounded(self.fold(torch.cat([middle, low], 1)), DEPTH)), fine, rising
 
     def covered(self, rising: Tensor, planes: Tensor) -> Tensor:
