@@ -23,7 +23,7 @@ def some_planes(seed: int = 0) -> Bytes:
 
 def some_results(seed: int = 1, *, strength: float = 0.1) -> dict[str, Floats]:
     random = np.random.default_rng(seed)
-    shapes = {"skin": (1, 3, SIDE // 8, SIDE // 8), "fine": (1, 48, SIDE // 4, SIDE // 4)}
+    shapes = {"skin": (1, 3, SIDE // 8, SIDE // 8), "fine": (1, SIDE // 4, SIDE // 4, 48)}
     results = {name: random.uniform(-strength, strength, shape).astype(np.float32) for name, shape in shapes.items()}
     return results | {"mask": random.uniform(0, 1, (1, 1, SIDE, SIDE)).astype(np.float32)}
 

@@ -62,7 +62,7 @@ class Finisher:
         if folded:
             small, blocks = ((self.size // part, self.size // part) for part in (CELL, BLOCK))
             fits = inputs == folded_shapes(self.size)
-            fits &= outputs == {"skin": (1, 3, *small), "fine": (1, 3 * BLOCK**2, *blocks), "mask": (1, 1, *side)}
+            fits &= outputs == {"skin": (1, 3, *small), "fine": (1, *blocks, 3 * BLOCK**2), "mask": (1, 1, *side)}
         else:
             fits = list(inputs.values()) == [(1, CHANNELS, *side)] and list(outputs.values()) == [(1, 4, *side)]
         if not fits:

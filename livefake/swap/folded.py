@@ -114,7 +114,7 @@ def spread_change(skin: Floats, fine: Floats, keep: Bytes) -> tuple[Floats, Floa
 
     Args:
         skin: (3, S / 8, S / 8) float32, blue, green, red: what is added on skin, 1 for 255 levels.
-        fine: (48, S / 4, S / 4) float32, likewise where the picture is free: colour, row and column in the block.
+        fine: (S / 4, S / 4, 48) float32, likewise where the picture is free: colour, row and column in the block.
         keep: (S, S) uint8, where it is.
 
     Returns:
@@ -148,12 +148,8 @@ def _free(fine: Floats, keep: Bytes, luma: Floats, blueness: Floats, redness: Fl
                     if keep[y, x] == 0:
                         continue
                     share = np.float32(keep[y, x]) * np.float32(1 / 255)
-                    place, down, across = (y & 3) * 4 + (x & 3), y >> 2, x >> 2
-                    blue, green, red = (
-                        fine[place, down, across],
-                        fine[16 + place, down, across],
-                        fine[32 + place, down, across],
-                    )
+                    block, place = fine[y >> 2, x >> 2], (y & 3) * 4 + (x & 3)
+                    blue, green, red = block[place], block[16 + place], block[32 + place]
                     level = np.float32(0.114) * blue + np.float32(0.587) * green + np.float32(0.299) * red
                     luma[y, x] += share * (level * np.float32(219) - luma[y, x])
                     blues += share * (blue - level) * np.float32(0.25 * 112 / 0.886)
@@ -177,8 +173,8 @@ def put_together(planes: Bytes, results: Mapping[str, Floats]) -> Floats:
     size = (planes.shape[2], planes.shape[1])
     keep = planes[KEEP].astype(np.float32) / 255
     made = np.empty((4, *planes.shape[1:]), np.float32)
-    blocks = results["fine"][0].reshape(3, BLOCK, BLOCK, size[1] // BLOCK, size[0] // BLOCK)
-    free = blocks.transpose(0, 3, 1, 4, 2).reshape(3, *planes.shape[1:])
+    blocks = results["fine"][0].reshape(size[1] // BLOCK, size[0] // BLOCK, 3, BLOCK, BLOCK)
+    free = blocks.transpose(2, 0, 3, 1, 4).reshape(3, *planes.shape[1:])
     for channel, (cells, fine) in enumerate(zip(results["skin"][0], free, strict=True)):
         soft = np.asarray(cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR), np.float32)
         guide = planes[channel].astype(np.float32) / 255

@@ -32,11 +32,11 @@ class _Blocks(nn.Module):
         self.edge = self.net.edge[2:]
 
     def forward(self, seen: Tensor, front: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See ``folded_shapes`` for what it takes, ``RefineNet.change`` for what it returns."""
+        """See ``folded_shapes`` for what it takes, ``RefineNet.change`` for what it returns; blocks channels last."""
         quarter = functional.relu(self.seen(seen.permute(0, 3, 1, 2)))
         edge = self.edge(functional.relu(self.front(front.permute(0, 3, 1, 2))))
         skin, fine, rising = self.net.change(quarter, cells)
-        return skin, fine, torch.sigmoid(self.net.mask(torch.cat([rising, edge], 1)))
+        return skin, fine.permute(0, 2, 3, 1), torch.sigmoid(self.net.mask(torch.cat([rising, edge], 1)))
 
 
 def fits_blocks(net: RefineNet) -> bool:
@@ -58,7 +58,7 @@ def to_folded(net: RefineNet, *, facts: Mapping[str, str]) -> onnx.ModelProto:
     if not fits_blocks(net):
         raise BadInput("The network's first convolutions should be 8 pixels wide for blocks of 4, and are not.")
     shapes = folded_shapes(4 * STEP)
-    named = {"seen": (1, 2), "front": (1, 2), "cells": (2, 3), "skin": (2, 3), "fine": (2, 3), "mask": (2, 3)}
+    named = {"seen": (1, 2), "front": (1, 2), "cells": (2, 3), "skin": (2, 3), "fine": (1, 2), "mask": (2, 3)}
     words = {"seen": _BLOCKS, "front": _BLOCKS, "cells": _CELLS, "skin": _CELLS, "fine": _BLOCKED, "mask": _SIDE}
     ports = {
         name: Port(shapes.get(name, ()), {place: words[name] for place in places}) for name, places in named.items()
