@@ -81,7 +81,7 @@ def test_a_slow_machine_goes_straight_to_what_fits_and_never_tries_what_does_not
 
 def test_a_neighbour_that_comes_and_goes_takes_quality_away_and_gives_it_back() -> None:
     ladder = Ladder(NETWORKS)
-    machine = Machine(slow=lambda now: 2.2 if nanos(5_000) < now < nanos(20_000) else 1.0)
+    machine = Machine(slow=lambda now: 3.2 if nanos(5_000) < now < nanos(20_000) else 1.0)
     moves = run(ladder, machine, 120)
     steps = names(ladder, moves)
     assert steps[:2] == [Step(0), Step(256)]

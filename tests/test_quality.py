@@ -78,7 +78,7 @@ def test_a_machine_that_gets_slower_gives_up_the_network_and_shows_nearly_every_
     line = Line()
     line.run(2)
     assert line.step == Step(256)
-    line.slow, before = 2.5, line.shown
+    line.slow, before = 3.2, line.shown
     line.run(3)
     assert line.step.side == 0
     assert line.shown - before > 70

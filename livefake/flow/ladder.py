@@ -24,8 +24,8 @@ _FULL: Final = 0.95
 _ROOM: Final = 0.85
 """Share that a better step may be expected to take: less than ``_FULL``, so that nothing goes to and fro."""
 _QUICK: Final = 0.6
-"""The same for a step with the network: what it adds to the delay should be worth it, and a smaller crop is hardly seen
-while half of a core is left for whoever else works on this machine, most often the performer's own browser."""
+"""The same for the network at more than its smallest crop: what that adds to the delay is felt, and a smaller crop is
+hardly seen; while what is in front of the face is seen at any."""
 _DOUBLE: Final = 0.65
 """The same where twice as many frames would be worked on: they take longer when there is more to do beside them."""
 _OVERRUNS: Final = 3
@@ -316,7 +316,7 @@ class Ladder:
 
     def _room(self, place: int) -> float:
         """Share of the time between two frames that a step may be expected to take."""
-        return _QUICK if self._steps[place].side else _ROOM
+        return _QUICK if place + 1 < self._plain else _ROOM
 
     def _time(self, place: int, interval: Nanos) -> float:
         """What there is for one frame at a step."""
