@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+import livefake
 from benchmarks.browser import hear_interrupts
 from livefake import __version__
 from livefake.cli.main import main
@@ -209,6 +210,17 @@ def test_swap_writes_the_video_and_its_report(run: Run, capsys: pytest.CaptureFi
     printed = capsys.readouterr()
     assert printed.out == ""
     assert f"{document['frames']} of {document['frames']} frames swapped" in printed.err.replace("\n", " ")
+
+
+def test_warming_up_compiles_every_inner_loop_of_the_live_path(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    package = Path(livefake.__file__).parent
+    parts = (path.relative_to(package.parent).with_suffix("").parts for path in package.rglob("*.py")
+             if "@numba.njit" in path.read_text("utf-8"))  # fmt: skip
+    live = {".".join(part) for part in parts if "training" not in part}
+    assert run("warm") == 0
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert len(live) >= 8
+    assert all(name in told for name in live)
 
 
 def test_a_swapped_picture_has_its_label_where_the_settings_want_it(
