@@ -218,8 +218,12 @@ async def test_a_service_that_ends_meanwhile_says_so_and_keeps_nothing(
         return NOTHING
 
     desk = Desk(slow)
-    first, second = (asyncio.create_task(desk.examine(pieces(b"x"))) for _ in range(2))
+    # One after the other: which of two gets to the worker first is chance, and only the first may be looked at.
+    first = asyncio.create_task(desk.examine(pieces(b"x")))
     assert await asyncio.to_thread(begun.wait, 10)
+    second = asyncio.create_task(desk.examine(pieces(b"y")))
+    # Until it waits behind the first one.
+    await asyncio.sleep(0.3)
     first.cancel()
     desk.close()
     for task in (first, second):
