@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +33,6 @@ def crew(task: Task) -> Iterator[Iterator[dict[str, Any]]]:
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.clients"],
         cwd=ROOT,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -94,7 +94,6 @@ async def _call(pipe: Connection, fps: float) -> list[tuple[int, float, float]]:
 
 def _service(pipe: Connection, latency_ms: float) -> None:
     """The slow process: one session of the real service, without HTTP."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     asyncio.run(_serve(pipe, latency_ms))
 
 
