@@ -76,12 +76,7 @@ class Folded:
         """Fold (14, S, S) uint8 planes; valid until the next call."""
         for name, chosen in (("seen", SEEN), ("front", FRONT)):
             _fold(planes[chosen], self._arrays[name][0])
-        cells = self._arrays["cells"][0]
-        side = (cells.shape[2], cells.shape[1])
-        for plane, out in zip(planes[:_LOW], cells, strict=True):
-            # Means in float: rounded ones would differ from what the network was trained with.
-            cv2.resize(plane.astype(np.float32), side, dst=out, interpolation=cv2.INTER_AREA)
-        cells *= np.float32(1 / 255)
+        _means(planes[:_LOW], self._arrays["cells"][0])
         return self._arrays
 
 
@@ -107,6 +102,25 @@ def _fold(planes: Bytes, blocks: Floats) -> None:
                     line[across, place + 1] = np.float32(levels[left + 1]) * scale
                     line[across, place + 2] = np.float32(levels[left + 2]) * scale
                     line[across, place + 3] = np.float32(levels[left + 3]) * scale
+
+
+@numba.njit("void(uint8[:, :, ::1], float32[:, :, ::1])", cache=True, nogil=True, fastmath=True)
+def _means(planes: Bytes, cells: Floats) -> None:
+    """(P, S, S) levels to the mean share of each cell, (P, S / 8, S / 8): not rounded, as the network has learnt it."""
+    across = cells.shape[2]
+    sums = np.empty(across * 8, np.uint16)
+    for plane in range(cells.shape[0]):
+        for down in range(cells.shape[1]):
+            sums[:] = 0
+            for row in range(8):
+                levels = planes[plane, down * 8 + row]
+                for x in range(across * 8):
+                    sums[x] += np.uint16(levels[x])
+            for cell in range(across):
+                total = np.int32(0)
+                for x in range(8):
+                    total += np.int32(sums[cell * 8 + x])
+                cells[plane, down, cell] = np.float32(total) * np.float32(1 / 255 / 64)
 
 
 def spread_change(skin: Floats, fine: Floats, keep: Bytes) -> tuple[Floats, Floats, Floats]:

