@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -11,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from livefake.compose.blend import Blend
 from livefake.compose.colour import MatchColour, Sample, colour_transfer
 from livefake.compose.others import HideOthers, Others
-from livefake.frame import Box, Bytes, Drop, Frame, Levels, Patch, Planes
+from livefake.frame import Box, Bytes, Drop, Floats, Frame, Levels, Patch, Planes
 from livefake.overlay import blend_plane, lay
 from tests.album import a_face, grey_frame, noisy_frame
 
@@ -116,16 +117,41 @@ def test_a_patch_takes_the_tone_of_the_face_behind_it() -> None:
     assert np.abs(frame.patches[0].picture.bgr().reshape(-1, 3).mean(0) - (50, 70, 120)).max() < 4
 
 
-def test_a_flash_of_light_is_followed_smoothly() -> None:
+def levels_of(rooms: Sequence[Bytes]) -> Floats:
+    """(N, 3) mean blue, green and red of a grey patch in pictures that follow each other at 30 a second."""
     stage, levels = MatchColour(), []
-    for index in range(30):
-        tone = 100 if index < 10 else 160
-        frame = Frame.from_bgr(np.full((240, 320, 3), tone, np.uint8), pts=index * 3000)
+    for index, room in enumerate(rooms):
+        frame = Frame.from_bgr(room, pts=index * 3000)
         frame.patches = (a_patch(frame, level=(128, 128, 128)),)
-        levels.append(float(stage(frame).patches[0].picture.bgr().mean()))
-    steps = np.diff(levels)
-    assert steps.max() < 20
-    assert levels[-1] > 150
+        levels.append(stage(frame).patches[0].picture.bgr().reshape(-1, 3).mean(0))
+    return np.asarray(levels, np.float32)
+
+
+def room(blue: int, green: int, red: int) -> Bytes:
+    return np.full((240, 320, 3), (blue, green, red), np.uint8)
+
+
+@pytest.mark.parametrize("later", [160, 70])
+def test_a_change_of_exposure_is_followed_at_once(later: int) -> None:
+    levels = levels_of([room(100, 100, 100)] * 10 + [room(later, later, later)] * 20)
+    assert np.abs(levels[:10] - 100).max() < 3
+    assert np.abs(levels[10:] - later).max() < 4
+
+
+def test_a_change_of_colour_is_followed_smoothly() -> None:
+    # The same luma.
+    levels = levels_of([room(100, 100, 100)] * 10 + [room(150, 93, 94)] * 30)
+    assert np.diff(levels[:, 0]).max() < 15
+    assert levels[-1, 0] > 135
+
+
+@pytest.mark.parametrize("hand", [30, 220])
+def test_a_hand_in_front_does_not_change_the_exposure(hand: int) -> None:
+    covered = room(100, 100, 100)
+    covered[:, :150] = hand
+    levels = levels_of([room(100, 100, 100)] * 10 + [covered] * 2)
+    # Soft shading of one measurement is all that a hand does.
+    assert np.abs(np.diff(levels.mean(1))).max() < 5
 
 
 def blurred(how: Others) -> tuple[Frame, Frame]:

@@ -111,15 +111,26 @@ def test_specks_in_the_mask_are_filled_and_large_things_stay() -> None:
     mask[40:50, 40:50] = 0.1
     cover = np.full((256, 256), 255, np.uint8)
     assert without_specks(mask, cover).min() == 1
-    mask[100:200, 20:60] = 0
+    mask[100:200, :60] = 0
     # A frame of glasses is thin and long.
-    mask[60:64, 20:230] = 0
+    mask[60:64, :230] = 0
     found = without_specks(mask, cover)
     assert found[45, 45] == 1
     assert found[150, 40] == 0
     assert found[62, 120] == 0
     # What lies beyond the warp is nobody's business.
     assert without_specks(mask, np.zeros_like(cover)) is mask
+
+
+def test_what_does_not_come_from_beyond_the_face_is_not_in_front_of_it() -> None:
+    mask = np.ones((256, 256), np.float32)
+    cover = np.zeros((256, 256), np.uint8)
+    cover[30:230, 40:220] = 255
+    nose, fringe = (slice(110, 160), slice(110, 150)), (slice(20, 70), slice(60, 190))
+    mask[nose] = mask[fringe] = 0
+    found = without_specks(mask, cover)
+    assert found[nose].min() == 1
+    assert found[fringe].max() == 0
 
 
 def test_it_fades_in_from_what_the_mesh_warp_shows(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ SHADING: Final = 0.6
 """How much of the live soft shadows that no light by direction explains is taken over, 0..1."""
 _SAMPLE: Final = 48
 _BLACK: Final = 16.0
+_GREY: Final = 128.0
+_DARK: Final = 32
+"""Luma that says too little of how bright a face is."""
 _CELLS: Final = 8
 _FEWEST: Final = 32
 """Fewer samples than that tell nothing."""
@@ -33,6 +36,8 @@ _HAIR: Final = 39.0
 """A difference of more levels of luma is not light but something else: hair at the temple, a hand, glasses."""
 _AGAIN: Final[Nanos] = nanos(90)
 """Light and colours of a face are measured no sooner than this after the last time: every third frame of 30."""
+_EXPOSURES: Final = (0.5, 2.0)
+"""A larger change between two measurements is no change of exposure."""
 _NOISE: Final = 0.87
 """Levels added to both spreads: keeps flat pictures from being stretched into noise."""
 _LUMA_GAINS: Final = (1.0, 1.2)
@@ -124,6 +129,16 @@ class Match:
         black = _BLACK * (1 - mean)
         return Levels((mean * luma, chroma[0], chroma[1]), (black * luma + level, shifts[0], shifts[1]))
 
+    def exposed(self, times: float) -> Match:
+        """The match once everything that was measured is so many times brighter, black and grey in their places."""
+        zeros = (_BLACK, _GREY, _GREY)
+        offsets = [
+            offset * times + zero * (1 - times) for offset, zero in zip(self.colours.offsets, zeros, strict=True)
+        ]
+        luma, blue, red = (gain * times for gain in self.colours.gains)
+        colours = Levels((luma, blue, red), (offsets[0], offsets[1], offsets[2]))
+        return Match(self.light, colours, self.shade * np.float32(times))
+
     def apply(self, picture: Planes, gain: Floats, shading: float = SHADING) -> Planes:
         """Move a whole patch.
 
@@ -169,14 +184,20 @@ def measure_match(source: Sample, target: Sample, weight: Bytes, relief: Relief)
     return Match(light, colours, _shade(relit, colours, target, skin))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Memory:
-    """Of one face: when it was measured and what was found, and up to when that was followed and to where."""
+    """Of one face: when it was measured, what was found and on which luma; up to when that was followed and to where.
+
+    ``exposure`` is how bright the live face was then beside the first time, ``followed`` what ``shown`` is for.
+    """
 
     measured: Nanos
     found: Match
+    live: Bytes
     at: Nanos
     shown: Match
+    exposure: float = 1.0
+    followed: float = 1.0
 
 
 class MatchColour:
@@ -209,27 +230,44 @@ class MatchColour:
 
     def _match(self, frame: Frame, patch: Patch) -> Patch:
         relief = Relief.of(patch.face.points, self._triangles, patch.box, _SAMPLE)
-        match = self._settled(patch.face.track, frame.instant, partial(_found, frame, patch, relief))
+        live, weight = Sample.of(*frame.windows(patch.box)), _picked(patch.mask, _SAMPLE)
+        find = partial(_found, patch.picture, live, weight, relief)
+        match = self._settled(patch.face.track, frame.instant, find, live.y, weight)
         gain = match.light.gain(relief)
         return replace(patch, picture=match.apply(patch.picture, gain, self._shading), tone=match.tone(gain))
 
-    def _settled(self, track: int, at: Nanos, find: Callable[[], Match]) -> Match:
-        """Followed smoothly, because exposure flickers and skin does not; so not every frame has to be measured."""
+    def _settled(self, track: int, at: Nanos, find: Callable[[], Match], live: Bytes, weight: Bytes) -> Match:
+        """Light and colours followed smoothly, because they are measured with errors; so not every frame has to be.
+
+        How bright the face is as a whole is followed at once: what a camera or a lamp does to it, it does to the
+        neck and the ears as well.
+        """
         memory = self._memory.get(track)
         if memory is None or at < memory.at:
             found = find()
-            memory = self._memory[track] = _Memory(at, found, at, found)
+            self._memory[track] = _Memory(at, found, live, at, found)
+            return found
+        exposure = memory.exposure * _exposure(memory.live, live, weight)
         if at - memory.measured >= _AGAIN:
-            memory.measured, memory.found = at, find()
+            memory.measured, memory.found, memory.live, memory.exposure = at, find(), live, exposure
         if at > memory.at:
             share = 1 - math.exp(-seconds(at - memory.at) / self._settle)
             memory.at, memory.shown = at, memory.shown.towards(memory.found, share)
-        return memory.shown
+            memory.followed += share * (memory.exposure - memory.followed)
+        return memory.shown.exposed(exposure / memory.followed)
 
 
-def _found(frame: Frame, patch: Patch, relief: Relief) -> Match:
-    source = Sample.of(patch.picture.y, patch.picture.u, patch.picture.v)
-    return measure_match(source, Sample.of(*frame.windows(patch.box)), _picked(patch.mask, _SAMPLE), relief)
+def _found(picture: Planes, live: Sample, weight: Bytes, relief: Relief) -> Match:
+    return measure_match(Sample.of(picture.y, picture.u, picture.v), live, weight, relief)
+
+
+def _exposure(before: Bytes, now: Bytes, weight: Bytes) -> float:
+    """How many times brighter a face has become: the median, which a hand in front of less than half does not move."""
+    seen = (weight > 128) & (before > _DARK) & (now > _DARK)
+    if np.count_nonzero(seen) < _FEWEST:
+        return 1.0
+    ratio = float(np.median((now[seen] - np.float32(_BLACK)) / (before[seen] - np.float32(_BLACK))))
+    return min(max(ratio, _EXPOSURES[0]), _EXPOSURES[1])
 
 
 def _shade(source: Sample, colours: Levels, target: Sample, weight: Bytes) -> Floats:
