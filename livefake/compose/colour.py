@@ -230,9 +230,10 @@ class MatchColour:
 
     def _match(self, frame: Frame, patch: Patch) -> Patch:
         relief = Relief.of(patch.face.points, self._triangles, patch.box, _SAMPLE)
-        live, weight = Sample.of(*frame.windows(patch.box)), _picked(patch.mask, _SAMPLE)
-        find = partial(_found, patch.picture, live, weight, relief)
-        match = self._settled(patch.face.track, frame.instant, find, live.y, weight)
+        windows, weight = frame.windows(patch.box), _picked(patch.mask, _SAMPLE)
+        live = _picked(windows[0], _SAMPLE)
+        find = partial(_found, patch.picture, windows, weight, relief)
+        match = self._settled(patch.face.track, frame.instant, find, live, weight)
         gain = match.light.gain(relief)
         return replace(patch, picture=match.apply(patch.picture, gain, self._shading), tone=match.tone(gain))
 
@@ -257,12 +258,13 @@ class MatchColour:
         return memory.shown.exposed(exposure / memory.followed)
 
 
-def _found(picture: Planes, live: Sample, weight: Bytes, relief: Relief) -> Match:
-    return measure_match(Sample.of(picture.y, picture.u, picture.v), live, weight, relief)
+def _found(picture: Planes, live: tuple[Bytes, Bytes, Bytes], weight: Bytes, relief: Relief) -> Match:
+    return measure_match(Sample.of(picture.y, picture.u, picture.v), Sample.of(*live), weight, relief)
 
 
 def _exposure(before: Bytes, now: Bytes, weight: Bytes) -> float:
     """How many times brighter a face has become: the median, which a hand in front of less than half does not move."""
+    before, now, weight = (plane[::2, ::2] for plane in (before, now, weight))
     seen = (weight > 128) & (before > _DARK) & (now > _DARK)
     if np.count_nonzero(seen) < _FEWEST:
         return 1.0

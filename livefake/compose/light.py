@@ -24,7 +24,7 @@ _BLACK: Final = 16.0
 _LEAST: Final = 4.0
 """Luma above black below which nothing can be told of the light."""
 _GAINS: Final = (0.25, 3.0)
-_SHARE: Final = 0.6
+_SHARE: Final = 0.3
 """How much of the live light is cast, as an exponent of its gains. The rest would bring the picture a
 little nearer to the truth and much nearer to the performer, whose shading is part of what a face is known by."""
 _RIDGE: Final = 0.003
