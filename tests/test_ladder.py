@@ -261,7 +261,7 @@ def at_rate(ladder: Ladder, machine: Machine, interval: Nanos, seconds: float, *
 @pytest.mark.parametrize(
     ("interval", "rest", "step", "every"),
     [
-        (nanos(66.6), 12.0, Step(256), 1),
+        (nanos(66.6), 12.0, Step(192), 1),
         (nanos(33.3), 7.0, Step(256), 1),
         (nanos(16.6), 2.0, Step(192), 1),
         (nanos(16.6), 7.0, Step(256), 2),

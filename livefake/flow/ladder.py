@@ -26,6 +26,9 @@ _ROOM: Final = 0.85
 _QUICK: Final = 0.6
 """The same for the network at more than its smallest crop: what that adds to the delay is felt, and a smaller crop is
 hardly seen; while what is in front of the face is seen at any."""
+_PATIENCE: Final[Nanos] = nanos(34)
+"""What a frame with the network may take of a slower source's time: it is not worth more delay, and where sessions
+share the cores, each would leave the others too little."""
 _DOUBLE: Final = 0.65
 """The same where twice as many frames would be worked on: they take longer when there is more to do beside them."""
 _OVERRUNS: Final = 3
@@ -320,7 +323,8 @@ class Ladder:
 
     def _time(self, place: int, interval: Nanos) -> float:
         """What there is for one frame at a step."""
-        return float(interval * self._steps[place].every * self._stride)
+        step = self._steps[place]
+        return float((min(interval, _PATIENCE) if step.side else interval) * step.every * self._stride)
 
     def _move(self, place: int, now: Nanos) -> bool:
         self._place = place
